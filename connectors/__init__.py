@@ -1,0 +1,1 @@
+"""The two ends: FreshBooks over REST and webhooks, Dynamics AX over AIF and SQL Server CDC."""

@@ -1,0 +1,1 @@
+"""Dynamics AX 2012: change capture, projector, AIF sink."""

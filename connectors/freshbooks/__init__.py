@@ -1,0 +1,1 @@
+"""FreshBooks: OAuth2, REST, webhooks, polling, write-back."""

@@ -1,0 +1,1 @@
+"""SQL Server stand-in: TDS over PostgreSQL, with change data capture."""

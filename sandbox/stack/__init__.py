@@ -1,0 +1,1 @@
+"""Real parts on loopback: Kafka, schema registry, Prometheus; process supervision."""

@@ -1,0 +1,1 @@
+"""Leaf of the import graph: Avro schemas, typed records, topics, positions, failure classes."""

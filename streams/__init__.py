@@ -1,0 +1,1 @@
+"""Faust application, agents, pure transforms and the declared flows."""

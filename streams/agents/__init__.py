@@ -1,0 +1,1 @@
+"""I/O of the stream processors: each agent wires a pure decision to one effect."""

@@ -1,0 +1,1 @@
+"""What every process needs below agents and connectors: settings, logs, metrics, health, Kafka."""
