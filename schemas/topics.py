@@ -1,0 +1,158 @@
+"""Every Kafka topic, declared once: name, key, cleanup policy, retention, Avro subject.
+
+Created by `freshax topics apply`, never by use (`auto.create.topics.enable` is off). Topics that one agent reads
+together have the same number of partitions and the same key, so that a document's records meet in one worker.
+Topics that a Faust agent reads are neither compacted nor transactional: its commits stall on offset gaps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+DAY_MS = 24 * 60 * 60 * 1000
+# Two weeks: the replay window, longer than the longest holiday closure between a fault and its discovery.
+FACT_RETENTION_MS = 14 * DAY_MS
+# A dead letter waits for a person: a quarter, so that a quarterly close finds it.
+DLQ_RETENTION_MS = 92 * DAY_MS
+PARTITIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. `schema` is the folder under schemas/avro, None where values are not ours (the DLQ)."""
+
+    name: str
+    key: str
+    cleanup: Literal["delete", "compact"]
+    schema: str | None
+    doc: str
+    partitions: int = PARTITIONS
+    retention_ms: int = FACT_RETENTION_MS
+
+    @property
+    def subject(self) -> str | None:
+        """Registry subject by TopicNameStrategy, None for a topic without a schema."""
+        return f"{self.name}-value" if self.schema else None
+
+
+NOTIFICATIONS = Topic(
+    "freshbooks.notifications",
+    "account:kind:id",
+    "delete",
+    "notification",
+    "A FreshBooks entity may have changed.",
+)
+CLIENTS = Topic("freshbooks.clients", "account:client:id", "delete", "client", "A client as fetched from FreshBooks.")
+INVOICES = Topic(
+    "freshbooks.invoices",
+    "account:invoice:id",
+    "delete",
+    "invoice",
+    "An invoice with its lines as fetched from FreshBooks.",
+)
+FETCHED = Topic(
+    "freshbooks.fetched",
+    "account:kind:id",
+    "compact",
+    "fetched",
+    "Version and content hash last published per entity.",
+)
+CDC_CUSTTABLE = Topic(
+    "ax.cdc.custtable",
+    "partition:recid",
+    "compact",
+    "cdc_custtable",
+    "Change feed of CUSTTABLE.",
+    partitions=1,
+)
+CDC_DIRPARTYTABLE = Topic(
+    "ax.cdc.dirpartytable",
+    "partition:recid",
+    "compact",
+    "cdc_dirpartytable",
+    "Change feed of DIRPARTYTABLE.",
+    partitions=1,
+)
+CDC_POSITIONS = Topic(
+    "ax.cdc.positions",
+    "capture instance",
+    "compact",
+    "cdc_position",
+    "Checkpoints and heartbeats of the capture.",
+    partitions=1,
+)
+MASTER_CUSTOMERS = Topic(
+    "master.customers",
+    "company:customer:account",
+    "compact",
+    "customer",
+    "AX customers with their party's name: the table.",
+)
+AX_CUSTOMERS = Topic(
+    "ax.customers",
+    "company:customer:account",
+    "delete",
+    "customer",
+    "AX customers with their party's name: the changes.",
+)
+AX_COMMANDS = Topic("ax.commands", "account:kind:id", "delete", "ax_command", "What AX shall hold for a document.")
+AX_CONFIRMATIONS = Topic(
+    "ax.confirmations", "account:kind:id", "delete", "ax_confirmation", "What AX holds for a document."
+)
+FRESHBOOKS_COMMANDS = Topic(
+    "freshbooks.commands",
+    "account:kind:id",
+    "delete",
+    "freshbooks_command",
+    "What FreshBooks shall hold for an entity.",
+)
+FRESHBOOKS_CONFIRMATIONS = Topic(
+    "freshbooks.confirmations",
+    "account:kind:id",
+    "delete",
+    "freshbooks_confirmation",
+    "What FreshBooks holds for an entity.",
+)
+FRESHBOOKS_INTENTS = Topic(
+    "freshbooks.intents", "account:kind:id", "compact", "intent", "Intent log of writes to FreshBooks."
+)
+XREF = Topic("xref", "account:kind:id", "compact", "xref", "Cross-reference: FreshBooks id and AX id.")
+PARKED = Topic("parked", "account:kind:id", "compact", "parked", "Records that wait for another record to arrive.")
+RELEASED = Topic(
+    "parked.released",
+    "account:kind:id",
+    "delete",
+    "parked",
+    "Parked records on their way back into their flow.",
+)
+DLQ = Topic(
+    "dlq",
+    "as in the origin topic",
+    "delete",
+    None,
+    "Records that cannot work, with their history in headers.",
+    retention_ms=DLQ_RETENTION_MS,
+)
+
+ALL: tuple[Topic, ...] = (
+    NOTIFICATIONS,
+    CLIENTS,
+    INVOICES,
+    FETCHED,
+    CDC_CUSTTABLE,
+    CDC_DIRPARTYTABLE,
+    CDC_POSITIONS,
+    MASTER_CUSTOMERS,
+    AX_CUSTOMERS,
+    AX_COMMANDS,
+    AX_CONFIRMATIONS,
+    FRESHBOOKS_COMMANDS,
+    FRESHBOOKS_CONFIRMATIONS,
+    FRESHBOOKS_INTENTS,
+    XREF,
+    PARKED,
+    RELEASED,
+    DLQ,
+)
+BY_NAME: dict[str, Topic] = {topic.name: topic for topic in ALL}
