@@ -1,0 +1,79 @@
+"""What a flow can decide about one record, and what it may look up to decide.
+
+A join miss, a duplicate or a filtered record is a result, not an exception. A record that can never pass raises
+PoisonError with a code, the field and the remedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from schemas.records import AxCommand, CrossReference, Customer, FreshBooksCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A coercion that lost something: counted by kind and written to the record's headers."""
+
+    field: str
+    kind: str  # truncated, rounded, stripped, replaced
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The record leads to commands, to cross-references found by matching, or both. Published in this order."""
+
+    links: Sequence[CrossReference] = ()
+    ax_commands: Sequence[AxCommand] = ()
+    freshbooks_commands: Sequence[FreshBooksCommand] = ()
+    losses: Sequence[Loss] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedFor:
+    """The record waits until the cross-reference or master row `waits_for` exists.
+
+    `fetch` names a FreshBooks entity (kind, id) whose arrival would help: the agent asks for it.
+    """
+
+    waits_for: str
+    reason: str
+    fetch: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Nothing to do, and why: draft, unchanged, not ours."""
+
+    reason: str  # a stable word for metrics: draft, unchanged, deleted_before_sync, ...
+    detail: str = ""
+
+
+Decision = Ready | ParkedFor | Ignored
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Result of looking for a customer by something other than its id."""
+
+    candidates: Sequence[Customer] = field(default=())
+    matched_by: str = ""
+
+
+class Lookups(Protocol):
+    """Master data and cross-references as the flow sees them; reads of memory, never of a network."""
+
+    def xref(self, account_id: str, kind: str, freshbooks_id: int) -> CrossReference | None:
+        """The AX object of a FreshBooks entity."""
+
+    def xref_by_ax(self, company: str, entity: str, ax_id: str) -> CrossReference | None:
+        """The FreshBooks entity of an AX object."""
+
+    def customer(self, company: str, account_number: str) -> Customer | None:
+        """The AX customer of an account number."""
+
+    def customers_by(self, company: str, field_name: str, value: str) -> Sequence[Customer]:
+        """AX customers whose `field_name` (our_account_number, vat_number, name) equals `value`, compared normalised."""
