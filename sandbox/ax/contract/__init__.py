@@ -1,0 +1,1 @@
+"""What the simulated AIF port publishes: types, entities and the WSDL/XSD files made of them."""
