@@ -1,0 +1,168 @@
+"""Flow agent: calls the compiled flow of a record and makes its decision durable.
+
+Order of durability for a decision `Ready`:
+
+1. cross-references found by matching, then commands, in one confirmed send;
+2. the tombstone of the parked record that this one replaces;
+3. the acknowledgement.
+
+A crash in between repeats the decision: commands carry deterministic ids and the sinks compare before they write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from schemas import headers, keys, topics
+from schemas.failures import PoisonError
+from schemas.records import CrossReference, Fetched, Header, Notification, Parked
+from schemas.records import Origin as NotificationOrigin
+from schemas.topics import Topic
+from streams.agents.lookups import MasterData
+from streams.agents.outbox import Outbox
+from streams.runtime import metrics
+from streams.runtime.codec import AvroCodec
+from streams.runtime.dead_letters import Origin
+from streams.runtime.producer import OutRecord
+from streams.runtime.store import CompactedStore
+from streams.transforms.decisions import Decision, Ignored, Loss, ParkedFor
+from streams.transforms.decisions import Lookups as LookupsProtocol
+
+
+class Flow(Protocol):
+    """A compiled flow."""
+
+    name: str
+
+    def decide(self, record: Mapping[str, Any], lookups: LookupsProtocol, now: Any) -> Decision:
+        """Decide about one record; raises PoisonError when it can never pass."""
+
+
+class FlowHandler:
+    """Handles one record of any topic that triggers a flow, and parked records on their way back."""
+
+    def __init__(
+        self,
+        *,
+        flows: Mapping[str, Flow],
+        codec: AvroCodec,
+        outbox: Outbox,
+        master: MasterData,
+        fetched: CompactedStore[Fetched],
+        parked: CompactedStore[Parked],
+    ) -> None:
+        self._flows = flows
+        self._codec = codec
+        self._outbox = outbox
+        self._master = master
+        self._fetched = fetched
+        self._parked = parked
+
+    async def __call__(self, record: Origin) -> str:
+        """Decide and publish. Returns the outcome."""
+        original = self._unparked(record) if record.topic == topics.RELEASED.name else record
+        flow = self._flows.get(original.topic)
+        if flow is None:
+            raise PoisonError("no_flow", f"deciding: no flow is triggered by {original.topic}")
+        value = self._codec.decode(topics.BY_NAME[original.topic], original.value)
+        key = (record.key or b"").decode()
+        if self._superseded(key, value):
+            return "superseded"
+        decision = flow.decide(value, self._master, self._outbox.now())
+        if isinstance(decision, Ignored):
+            await self._unpark(key, record)
+            return f"ignored_{decision.reason}"
+        if isinstance(decision, ParkedFor):
+            return await self._park(key, value, flow, decision, original)
+        await self._publish(key, decision.links, decision, record)
+        await self._unpark(key, record)
+        for loss in decision.losses:
+            metrics.LOSSES.labels(flow.name, loss.kind).inc()
+        return "ready"
+
+    async def _publish(self, key: str, links: Any, decision: Any, record: Origin) -> None:
+        out = self._outbox
+        losses = _loss_header(decision.losses)
+        batch: list[OutRecord] = [out.record(topics.XREF, key, link, record.headers) for link in links]
+        batch += [out.record(topics.AX_COMMANDS, key, c, record.headers, losses) for c in decision.ax_commands]
+        batch += [
+            out.record(
+                topics.FRESHBOOKS_COMMANDS,
+                keys.freshbooks_key(command.account_id, command.kind, command.entity_id),
+                command,
+                record.headers,
+            )
+            for command in decision.freshbooks_commands
+        ]
+        await out.send(batch)
+        for link in links:
+            self._link(key, link)
+
+    def _link(self, key: str, link: CrossReference) -> None:
+        self._master.xrefs.put(key, link)
+
+    async def _park(self, key: str, value: Mapping[str, Any], flow: Flow, why: ParkedFor, original: Origin) -> str:
+        before = self._parked.get(key)
+        now = self._outbox.now()
+        row = Parked(
+            flow=flow.name,
+            waits_for=why.waits_for,
+            reason=why.reason,
+            origin_topic=original.topic,
+            origin_partition=original.partition,
+            origin_offset=original.offset,
+            value=original.value or b"",
+            headers=tuple(Header(name=n, value=v) for n, v in original.headers),
+            version=str(value.get("version", "")),
+            parked_at=before.parked_at if before is not None else now,
+        )
+        batch = [self._outbox.record(topics.PARKED, key, row, original.headers)]
+        if why.fetch is not None and (before is None or before.waits_for != why.waits_for):
+            batch.append(self._ask_for(str(value["account_id"]), *why.fetch, original))
+        await self._outbox.send(batch)
+        self._parked.put(key, row)
+        return "parked"
+
+    def _ask_for(self, account_id: str, kind: str, entity_id: int, original: Origin) -> OutRecord:
+        """A notification for what is missing: it may be older than our first poll, or its webhook was lost."""
+        notification = Notification(
+            account_id=account_id,
+            kind=kind,
+            verb="needed",
+            object_id=entity_id,
+            origin=NotificationOrigin.DEPENDENCY,
+            received_at=self._outbox.now(),
+        )
+        key = keys.freshbooks_key(account_id, kind, entity_id)
+        return self._outbox.record(topics.NOTIFICATIONS, key, notification, original.headers)
+
+    async def _unpark(self, key: str, record: Origin) -> None:
+        if self._parked.get(key) is not None:
+            await self._outbox.send([self._outbox.record(topics.PARKED, key, None, record.headers)])
+            self._parked.put(key, None)
+
+    def _unparked(self, record: Origin) -> Origin:
+        row = Parked.from_avro(self._codec.decode(topics.RELEASED, record.value))
+        pairs = tuple((h.name, h.value or b"") for h in row.headers)
+        return Origin(row.origin_topic, row.origin_partition, row.origin_offset, record.key, row.value, pairs)
+
+    def _superseded(self, key: str, value: Mapping[str, Any]) -> bool:
+        """True for a version older than the newest published one: a replay or a late release must not undo it."""
+        newest = self._fetched.get(key)
+        return (
+            newest is not None
+            and "fetched_at" in value
+            and value["content_hash"] != newest.content_hash
+            and value["fetched_at"] < newest.fetched_at
+        )
+
+
+TRIGGERS: tuple[Topic, ...] = (topics.CLIENTS, topics.INVOICES, topics.AX_CUSTOMERS, topics.RELEASED)
+
+
+def _loss_header(losses: Any) -> list[tuple[str, bytes]]:
+    found: list[Loss] = list(losses)
+    if not found:
+        return []
+    return [(headers.LOSSES, "; ".join(f"{loss.field}: {loss.kind}" for loss in found)[:1000].encode())]

@@ -1,0 +1,93 @@
+"""Master data and cross-references in memory, indexed as flows ask for them (implements transforms' `Lookups`)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from schemas import keys, topics
+from schemas.records import CrossReference, Customer
+from streams.runtime.codec import AvroCodec
+from streams.runtime.settings import KafkaSettings
+from streams.runtime.store import CompactedStore
+from streams.transforms.matching import normalise
+
+V = TypeVar("V")
+_CUSTOMER_INDEXES = ("our_account_number", "vat_number", "name")
+
+
+class _Index:
+    """Keys of rows by (company, field, normalised value)."""
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+
+    def replace(self, key: str, old: Customer | None, new: Customer | None) -> None:
+        for row, change in ((old, set.discard), (new, set.add)):
+            if row is None:
+                continue
+            for name in _CUSTOMER_INDEXES:
+                value = normalise(name, getattr(row, name))
+                if value:
+                    change(self._keys[row.company.lower(), name, value], key)
+
+    def find(self, company: str, field: str, value: str) -> Sequence[str]:
+        wanted = normalise(field, value)
+        return sorted(self._keys.get((company.lower(), field, wanted), ())) if wanted else ()
+
+
+class MasterData:
+    """The stores `xref` and `master.customers`, recovered at start and followed since.
+
+    `changed` is called, from a reader's thread, with the `waits_for` text of whatever arrived.
+    """
+
+    def __init__(
+        self, kafka: KafkaSettings, codec: AvroCodec, changed: Callable[[str], None] = lambda _what: None
+    ) -> None:
+        self._changed = changed
+        self._by_ax: dict[str, str] = {}
+        self._index = _Index()
+        self.xrefs = CompactedStore(topics.XREF, CrossReference, kafka=kafka, codec=codec, listener=self._xref_changed)
+        self.customers = CompactedStore(
+            topics.MASTER_CUSTOMERS, Customer, kafka=kafka, codec=codec, listener=self._customer_changed
+        )
+
+    def xref(self, account_id: str, kind: str, freshbooks_id: int) -> CrossReference | None:
+        """The AX object of a FreshBooks entity."""
+        return self.xrefs.get(keys.freshbooks_key(account_id, kind, freshbooks_id))
+
+    def xref_by_ax(self, company: str, entity: str, ax_id: str) -> CrossReference | None:
+        """The FreshBooks entity of an AX object."""
+        key = self._by_ax.get(keys.ax_key(company, entity, ax_id))
+        return self.xrefs.get(key) if key else None
+
+    def customer(self, company: str, account_number: str) -> Customer | None:
+        """The AX customer of an account number."""
+        return self.customers.get(keys.ax_key(company, "customer", account_number))
+
+    def customers_by(self, company: str, field_name: str, value: str) -> Sequence[Customer]:
+        """AX customers whose field equals `value`, compared normalised."""
+        rows = (self.customers.get(key) for key in self._index.find(company, field_name, value))
+        return [row for row in rows if row is not None]
+
+    def arrived(self, waits_for: str) -> bool:
+        """True when what a parked record waits for is there: `xref <key>` or `master <key>`."""
+        kind, _, key = waits_for.partition(" ")
+        store: CompactedStore[CrossReference] | CompactedStore[Customer] = (
+            self.xrefs if kind == "xref" else self.customers
+        )
+        return store.get(key) is not None
+
+    def _xref_changed(self, key: str, old: CrossReference | None, new: CrossReference | None) -> None:
+        if old is not None:
+            self._by_ax.pop(keys.ax_key(old.company, old.entity, old.ax_id), None)
+        if new is not None:
+            self._by_ax[keys.ax_key(new.company, new.entity, new.ax_id)] = key
+            self._changed(f"xref {key}")
+
+    def _customer_changed(self, key: str, old: Customer | None, new: Customer | None) -> None:
+        self._index.replace(key, old, new)
+        if new is not None:
+            self._changed(f"master {key}")
