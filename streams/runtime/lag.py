@@ -10,10 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import (
-    AdminClient,
-    OffsetSpec,  # type: ignore[attr-defined]
-)
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.topics import Topic
 from streams.runtime import metrics
@@ -45,7 +42,8 @@ class LagMonitor:
         lags: dict[tuple[str, str, int], int] = {}
         for group, topics in self._groups.items():
             wanted = [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
-            latest = {partition: OffsetSpec.latest() for partition in wanted}
+            newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+            latest = dict.fromkeys(wanted, newest)
             ends = self._admin.list_offsets(latest, request_timeout=_TIMEOUT_SECONDS)
             request = [ConsumerGroupTopicPartitions(group, wanted)]
             offsets = self._admin.list_consumer_group_offsets(request, request_timeout=_TIMEOUT_SECONDS)

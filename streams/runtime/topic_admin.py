@@ -55,7 +55,7 @@ class ActualTopic:
 
 def wanted_config(topic: Topic, replication_factor: int) -> dict[str, str]:
     """Broker settings of a topic."""
-    config = {"cleanup.policy": topic.cleanup}
+    config: dict[str, str] = {"cleanup.policy": topic.cleanup}
     if topic.cleanup == "delete":
         config["retention.ms"] = str(topic.retention_ms)
     if replication_factor >= 3:
