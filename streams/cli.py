@@ -1,0 +1,224 @@
+"""The `freshax` command: services, deploy steps, the demo.
+
+Exit codes: 0 done, 1 failed, 2 wrong use (an unknown option, a setting that does not fit).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from schemas import topics as declared
+from schemas.failures import Failure
+from streams.runtime.logs import configure_logs
+from streams.runtime.settings import Settings, load_settings
+
+# A service's own modules are imported by its command alone: `freshax --help` must not load Faust and zeep.
+
+T = TypeVar("T")
+_EXIT_FAILED = 1
+_EXIT_USAGE = 2
+
+app = typer.Typer(
+    name="freshax",
+    help="Keeps FreshBooks and Dynamics AX 2012 in step over Kafka.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+topics_app = typer.Typer(
+    name="topics", help="Kafka topics: what is declared, what the cluster has.", no_args_is_help=True
+)
+schemas_app = typer.Typer(name="schemas", help="Avro schemas: this release's, the registry's.", no_args_is_help=True)
+config_app = typer.Typer(name="config", help="Settings: what is in force.", no_args_is_help=True)
+for group in (topics_app, schemas_app, config_app):
+    app.add_typer(group)
+
+
+class Output(StrEnum):
+    """How a result is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class AgentName(StrEnum):
+    """Agents a worker can run."""
+
+    FETCH = "fetch"
+    FLOW = "flow"
+    AX_SINK = "ax-sink"
+    CONFIRMATIONS = "confirmations"
+    FRESHBOOKS_SINK = "freshbooks-sink"
+
+
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="table for people, json for machines.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")]
+
+
+@app.command(epilog="Example: freshax worker --agents fetch --agents flow")
+def worker(
+    agents: Annotated[
+        list[AgentName] | None, typer.Option("--agents", help="Agent to run, repeatable; all when not given.")
+    ] = None,
+) -> None:
+    """Run stream processing agents. Start more processes to share the partitions."""
+    from streams.app import run_worker
+
+    names = [agent.value for agent in agents or AgentName]
+    _run_service("worker", lambda settings: run_worker(settings, names))
+
+
+@app.command(epilog="Example: FRESHAX_WEBHOOK__PUBLIC_URL=https://hooks.example.com freshax listen")
+def listen() -> None:
+    """Receive FreshBooks webhooks: checked, written to Kafka, then answered."""
+    from connectors.freshbooks.services import run_listener
+
+    _run_service("listen", run_listener)
+
+
+@app.command(epilog="Example: FRESHAX_POLL__INTERVAL_SECONDS=60 freshax poll")
+def poll() -> None:
+    """Find FreshBooks changes that no webhook told. The first round reads everything. Run one."""
+    from connectors.freshbooks.services import run_poller
+
+    _run_service("poll", run_poller)
+
+
+@app.command(epilog="Example: freshax capture")
+def capture() -> None:
+    """Read the AX change feed (snapshot, then stream) and keep the master data topics. Run one."""
+    from connectors.ax.services import run_capture
+
+    _run_service("capture", run_capture)
+
+
+@app.command(
+    epilog="Examples: freshax demo --once · freshax demo --once --scenario my-day.yaml --report out.json · freshax demo --keep"
+)
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Play the scenario, reconcile, stop.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running and print the addresses.")] = False,
+    scenario: Annotated[
+        Path | None, typer.Option("--scenario", help="Scenario file; the built-in business day when not given.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="Write the result as JSON to this file.")] = None,
+    kill_workers: Annotated[
+        int, typer.Option("--kill-workers", min=0, max=20, help="Kill (-9) a worker so many times at random.")
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of what is random (which worker, when).")] = 1,
+) -> None:
+    """Play a business day in the sandbox: real Kafka and registry, strict simulators of both ends."""
+    if once == keep:
+        _fail(_EXIT_USAGE, "choose one of --once and --keep; `freshax demo --help` has examples")
+    try:
+        from sandbox.demo import run_demo
+    except ModuleNotFoundError as error:
+        _fail(
+            _EXIT_FAILED, f"the sandbox is not installed ({error.name}); run `make setup`, or install freshax[sandbox]"
+        )
+    raise typer.Exit(run_demo(scenario=scenario, report=report, keep=keep, kill_workers=kill_workers, seed=seed))
+
+
+@topics_app.command("plan", epilog="Example: freshax topics plan --output json")
+def topics_plan(output: OutputOption = Output.TABLE) -> None:
+    """Show what `topics apply` would do."""
+    from streams.runtime.topic_admin import TopicAdmin
+
+    changes = _guarded(lambda: TopicAdmin(_settings().kafka).plan(declared.ALL))
+    _print(output, "Topics", [{"topic": c.topic, "action": c.action.value, "detail": c.detail} for c in changes])
+
+
+@topics_app.command("apply", epilog="Example: freshax topics apply --dry-run")
+def topics_apply(dry_run: DryRunOption = False, output: OutputOption = Output.TABLE) -> None:
+    """Create missing topics and mend settings; never changes a partition count."""
+    from streams.runtime.topic_admin import TopicAdmin
+
+    admin = _guarded(lambda: TopicAdmin(_settings().kafka))
+    changes = _guarded(lambda: admin.plan(declared.ALL) if dry_run else admin.apply(declared.ALL))
+    _print(output, "Topics", [{"topic": c.topic, "action": c.action.value, "detail": c.detail} for c in changes])
+
+
+@schemas_app.command("plan", epilog="Example: freshax schemas plan")
+def schemas_plan(output: OutputOption = Output.TABLE) -> None:
+    """Show how each subject stands to this release."""
+    _schemas(dry_run=True, output=output)
+
+
+@schemas_app.command("apply", epilog="Example: freshax schemas apply")
+def schemas_apply(dry_run: DryRunOption = False, output: OutputOption = Output.TABLE) -> None:
+    """Register this release's schemas; refuses all when one is incompatible."""
+    _schemas(dry_run=dry_run, output=output)
+
+
+def _schemas(*, dry_run: bool, output: Output) -> None:
+    from streams.runtime.codec import registry_client
+    from streams.runtime.schema_admin import SchemaAdmin
+
+    admin = _guarded(lambda: SchemaAdmin(registry_client(_settings().registry)))
+    plans = _guarded(lambda: admin.plan(declared.ALL) if dry_run else admin.apply(declared.ALL))
+    _print(output, "Schemas", [{"subject": p.subject, "state": p.state.value, "detail": p.detail} for p in plans])
+
+
+@config_app.command("show", epilog="Example: freshax config show --output json")
+def config_show(output: OutputOption = Output.TABLE) -> None:
+    """Print every setting in force; secrets are masked."""
+    settings = _settings().model_dump(mode="json")
+    rows = [
+        {"setting": f"{section}.{field}", "value": str(value)}
+        for section, fields in settings.items()
+        for field, value in fields.items()
+    ]
+    _print(output, "Settings", rows)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+def _run_service(name: str, run: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
+    settings = _settings()
+    configure_logs(settings.observe, service=name)
+    _guarded(lambda: asyncio.run(run(settings)))
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except Failure as failure:
+        _fail(_EXIT_USAGE, failure.message)
+
+
+def _guarded(action: Callable[[], T]) -> T:
+    """Run `action`; a failure becomes one clear line and exit code 1, a wrong setting exit code 2."""
+    try:
+        return action()
+    except Failure as failure:
+        _fail(_EXIT_USAGE if failure.code.startswith("setting_") else _EXIT_FAILED, str(failure))
+
+
+def _fail(code: int, message: str) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(f"freshax: {message}", style="red", markup=False)
+    raise typer.Exit(code)
+
+
+def _print(output: Output, title: str, rows: list[dict[str, str]]) -> None:
+    if output is Output.JSON:
+        sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+        return
+    table = Table(title=title, title_justify="left")
+    for name in rows[0] if rows else ():
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row.values())
+    Console().print(table)
