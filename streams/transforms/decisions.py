@@ -76,4 +76,7 @@ class Lookups(Protocol):
         """The AX customer of an account number."""
 
     def customers_by(self, company: str, field_name: str, value: str) -> Sequence[Customer]:
-        """AX customers whose `field_name` (our_account_number, vat_number, name) equals `value`, compared normalised."""
+        """AX customers whose `field_name` (our_account_number, vat_number, name) equals `value`.
+
+        Both sides are compared in the form that `streams.transforms.matching.normalise` gives.
+        """
