@@ -46,6 +46,10 @@ class Lsn:
         """The following 10-byte number, as `sys.fn_cdc_increment_lsn` computes it."""
         return Lsn((int.from_bytes(self.value, "big") + 1).to_bytes(10, "big"))
 
+    def previous(self) -> Lsn:
+        """The preceding 10-byte number, as `sys.fn_cdc_decrement_lsn` computes it."""
+        return Lsn((int.from_bytes(self.value, "big") - 1).to_bytes(10, "big"))
+
 
 Lsn.ZERO = Lsn(bytes(10))
 

@@ -1,0 +1,199 @@
+"""What the CDC catalog says: capture instances, their columns and validity, the newest captured commit.
+
+Names are read from the catalog and never built from a table's name: `dbo_CUSTTABLE` is only the default, and a second
+instance is called what the DBA called it. One query gives a consistent picture of all instances, so that two tables
+are never judged by two different moments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from connectors.ax.source_tables import SourceTable
+from connectors.ax.sql import SqlConnection
+from schemas.failures import FatalError
+from schemas.positions import Lsn, Position
+
+# min_lsn is asked through the function: it gives zeros when the login has lost the gating role, which the catalog
+# row alone does not tell.
+INSTANCES_SQL = """
+SELECT t.capture_instance, t.object_id, t.create_date, OBJECT_NAME(t.object_id) AS change_table,
+       s.name AS source_schema, o.name AS source_table, sys.fn_cdc_get_min_lsn(t.capture_instance) AS min_lsn
+FROM cdc.change_tables t
+JOIN sys.tables o ON o.object_id = t.source_object_id
+JOIN sys.schemas s ON s.schema_id = o.schema_id
+"""
+
+COLUMNS_SQL = "SELECT object_id, column_name, column_type FROM cdc.captured_columns"
+
+# The newest captured commit with its time in one read of the clustered index. `fn_cdc_get_max_lsn` is this column's
+# maximum by definition, but recompiles on every call and contends with the capture job on busy servers.
+NEWEST_COMMIT_SQL = """
+SELECT TOP (1) start_lsn, tran_end_time, GETDATE() AS server_time, GETUTCDATE() AS utc_time
+FROM cdc.lsn_time_mapping ORDER BY start_lsn DESC
+"""
+
+CLOCK_SQL = "SELECT GETDATE() AS server_time, GETUTCDATE() AS utc_time"
+
+COMMIT_TIME_SQL = """
+SELECT TOP (1) tran_end_time FROM cdc.lsn_time_mapping WHERE start_lsn <= ? ORDER BY start_lsn DESC
+"""
+
+_QUARTER = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureInstance:
+    """One capture instance. `min_lsn` is the low end of its validity; zeros: gone, or not for us to see."""
+
+    name: str
+    object_id: int
+    change_table: str
+    source_schema: str
+    source_table: str
+    min_lsn: Lsn
+    created_at: datetime
+    column_types: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NewestCommit:
+    """The newest captured commit. `lag` is the server's clock minus its commit time; both by the server's clock."""
+
+    lsn: Lsn
+    committed_at: datetime
+    lag: timedelta
+    utc_offset: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The instance to read next, and the last LSN that may be read from it (None: no limit)."""
+
+    instance: CaptureInstance
+    until: Lsn | None
+
+
+def read_instances(connection: SqlConnection) -> list[CaptureInstance]:
+    """All capture instances that the login may see."""
+    found = connection.rows(INSTANCES_SQL, action="reading capture instances")
+    types: dict[int, dict[str, str]] = {}
+    for row in connection.rows(COLUMNS_SQL, action="reading captured columns"):
+        types.setdefault(row["object_id"], {})[row["column_name"]] = row["column_type"]
+    return [
+        CaptureInstance(
+            name=row["capture_instance"],
+            object_id=row["object_id"],
+            change_table=row["change_table"] or "",
+            source_schema=row["source_schema"],
+            source_table=row["source_table"],
+            min_lsn=Lsn(row["min_lsn"]) if row["min_lsn"] else Lsn.ZERO,
+            created_at=row["create_date"],
+            column_types=types.get(row["object_id"], {}),
+        )
+        for row in found
+    ]
+
+
+def newest_commit(connection: SqlConnection) -> NewestCommit | None:
+    """The newest captured commit; None when nothing was ever captured (or all of it was cleaned away)."""
+    row = connection.row(NEWEST_COMMIT_SQL, action="reading the newest captured commit")
+    if row is None or row["start_lsn"] is None:
+        return None
+    return NewestCommit(
+        lsn=Lsn(row["start_lsn"]),
+        committed_at=row["tran_end_time"],
+        lag=row["server_time"] - row["tran_end_time"],
+        utc_offset=utc_offset(row["server_time"], row["utc_time"]),
+    )
+
+
+def commit_time(connection: SqlConnection, lsn: Lsn) -> datetime | None:
+    """When the last captured transaction up to `lsn` committed, by the server's clock; None when none is known."""
+    row = connection.row(COMMIT_TIME_SQL, lsn.value, action="reading a commit's time")
+    return row["tran_end_time"] if row else None
+
+
+def server_clock(connection: SqlConnection) -> tuple[datetime, timedelta]:
+    """The server's local time and its offset from UTC."""
+    row = connection.row(CLOCK_SQL, action="reading the server's clock")
+    if row is None:
+        raise FatalError("sql_no_answer", "reading the server's clock: no row")
+    return row["server_time"], utc_offset(row["server_time"], row["utc_time"])
+
+
+def utc_offset(local: datetime, utc: datetime) -> timedelta:
+    """Offset of the server's clock: the two are read a moment apart, and offsets are whole quarters of an hour."""
+    return round((local - utc) / _QUARTER) * _QUARTER
+
+
+def instances_of(table: SourceTable, instances: Iterable[CaptureInstance]) -> list[CaptureInstance]:
+    """The instances of `table`, oldest first.
+
+    Raises: FatalError (cdc_instance_missing) when there is none, (cdc_instance_hidden) when one gives all zeros for
+    its min LSN: never to be taken for "no lower limit".
+    """
+    names = (table.schema.lower(), table.name.lower())
+    found = [item for item in instances if (item.source_schema.lower(), item.source_table.lower()) == names]
+    if not found:
+        raise FatalError(
+            "cdc_instance_missing",
+            f"looking for the capture instance of {table.full_name}: there is none, or the login may not see it; "
+            f"run sys.sp_cdc_enable_table for it, and grant SELECT on {table.full_name} and on SCHEMA::cdc",
+        )
+    for instance in found:
+        if instance.min_lsn == Lsn.ZERO or not instance.change_table:
+            raise FatalError(
+                "cdc_instance_hidden",
+                f"reading the min LSN of {instance.name}: all zeros; the instance was just dropped, or the login "
+                "lacks its gating role or SELECT on its columns",
+            )
+    # Cleanup raises all instances to one mark, hence the date.
+    return sorted(found, key=lambda instance: (instance.min_lsn, instance.created_at))
+
+
+def choose(instances: Sequence[CaptureInstance], position: Position) -> Choice | None:
+    """The newest instance that covers everything behind `position`, limited below the start of the next newer one.
+
+    `instances` is ordered by min LSN. None when even the oldest begins too late: changes are gone (a gap).
+    """
+    covering = [instance for instance in instances if covers(instance.min_lsn, position)]
+    if not covering:
+        return None
+    chosen = covering[-1]
+    newer = [instance.min_lsn for instance in instances if instance.min_lsn > chosen.min_lsn]
+    return Choice(chosen, newer[0].previous() if newer else None)
+
+
+def covers(min_lsn: Lsn, position: Position) -> bool:
+    """True when no row behind `position` can be missing from a change table that is valid from `min_lsn`."""
+    return first_lsn_behind(position) >= min_lsn
+
+
+def first_lsn_behind(position: Position) -> Lsn:
+    """The first commit LSN that may hold a row behind `position`: its own while its transaction is not complete."""
+    complete = position == Position.end_of(position.commit_lsn)
+    return position.commit_lsn.next() if complete else position.commit_lsn
+
+
+def require_shape(table: SourceTable, instance: CaptureInstance) -> None:
+    """Check that `instance` captures every column of `table` with a type that fits.
+
+    Raises: FatalError (cdc_shape) naming the columns: stops before anything wrong is published. Columns that are
+    captured but not declared are left out.
+    """
+    wrong = []
+    for column in table.columns:
+        sql_type = instance.column_types.get(column.name)
+        if sql_type is None:
+            wrong.append(f"{column.name} is not captured")
+        elif not column.fits(sql_type):
+            wrong.append(f"{column.name} is {sql_type}, declared {column.kind}")
+    if wrong:
+        raise FatalError(
+            "cdc_shape",
+            f"comparing {instance.name} with the schema of {table.topic.name}: {'; '.join(wrong)}; "
+            "make a capture instance with these columns, or release a schema without them",
+        )

@@ -1,0 +1,230 @@
+"""One connection to AX's SQL Server: rows as dicts, failures in our three classes.
+
+Autocommit is on and pooling off. With autocommit off both drivers open a new transaction right after every commit: an
+idle reader would hold one for ever (a frozen view on a readable secondary, a blocked `sp_cdc_disable_table`), and
+SNAPSHOT isolation could not be chosen any more (error 3951). Source: reference on SQL Server CDC, sections 9 and 13.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyodbc
+
+from connectors.ax.sql_failures import Driver, failure_of
+from streams.runtime.settings import AxSqlSettings
+
+Row = dict[str, Any]
+
+_IDENTIFIER = re.compile(r"^[^\x00-\x1f\]]{1,128}$")
+# FREETDSCONF is read by the driver while it connects and belongs to the whole process.
+_freetds_environment = threading.Lock()
+
+
+def driver_kind(settings: AxSqlSettings) -> Driver:
+    """Which of the two drivers is meant: by registered name or by the library's file name."""
+    name = settings.driver.lower()
+    return "freetds" if "freetds" in name or "tdsodbc" in name else "microsoft"
+
+
+def quoted(identifier: str) -> str:
+    """`identifier` in brackets, for a name that cannot be a parameter. Raises ValueError when it is no plain name."""
+    if not _IDENTIFIER.match(identifier):
+        raise ValueError(f"not an identifier: {identifier!r}")
+    return f"[{identifier}]"
+
+
+def connection_string(settings: AxSqlSettings) -> str:
+    """The ODBC connection string for the driver of `settings`; it holds the password."""
+    parts = _freetds(settings) if driver_kind(settings) == "freetds" else _microsoft(settings)
+    return ";".join(f"{key}={_braced(value)}" for key, value in parts.items())
+
+
+def _microsoft(settings: AxSqlSettings) -> dict[str, str]:
+    parts = {
+        "DRIVER": settings.driver,
+        "SERVER": f"{settings.server},{settings.port}",
+        "DATABASE": settings.database,
+        "UID": settings.user,
+        "PWD": settings.password.get_secret_value(),
+        "Encrypt": settings.encrypt,
+        "TrustServerCertificate": "yes" if settings.trust_server_certificate else "no",
+        "ApplicationIntent": settings.application_intent,
+        # We reconnect ourselves, and must know that it happened: a transaction does not survive it.
+        "ConnectRetryCount": "0",
+        "APP": "freshax",
+    }
+    if settings.server_certificate is not None:
+        parts["ServerCertificate"] = str(settings.server_certificate)
+    return parts
+
+
+def _freetds(settings: AxSqlSettings) -> dict[str, str]:
+    return {
+        "DRIVER": settings.driver,
+        # A section of the private freetds.conf: certificate settings exist only there.
+        "Servername": _SECTION,
+        "DATABASE": settings.database,
+        "UID": settings.user,
+        "PWD": settings.password.get_secret_value(),
+        "ApplicationIntent": settings.application_intent,
+        "APP": "freshax",
+    }
+
+
+_SECTION = "freshax"
+
+
+def freetds_conf(settings: AxSqlSettings) -> str:
+    """A freetds.conf with our one server.
+
+    FreeTDS checks a certificate only when a `ca file` is named; without one the system's store is used, so that
+    encryption never goes unchecked unless `trust_server_certificate` says so.
+    """
+    lines = [
+        f"[{_SECTION}]",
+        f"host = {settings.server}",
+        f"port = {settings.port}",
+        # TDS 8.0 is TLS before anything else; `encryption = strict` asks for it.
+        "tds version = 7.4",
+        "client charset = UTF-8",
+        # Longer texts are cut silently at the default of 64 KiB.
+        "text size = 2147483647",
+        f"encryption = {_FREETDS_ENCRYPTION[settings.encrypt]}",
+    ]
+    if settings.encrypt != "no" and not settings.trust_server_certificate:
+        lines.append(f"ca file = {settings.server_certificate or 'system'}")
+    return "\n".join(lines) + "\n"
+
+
+_FREETDS_ENCRYPTION = {"yes": "require", "no": "off", "strict": "strict"}
+
+
+def _braced(value: str) -> str:
+    """`value` for a connection string: in braces when it holds a character with a meaning there."""
+    return "{" + value.replace("}", "}}") + "}" if any(sign in value for sign in ";{}[]=,() ") else value
+
+
+class SqlConnection:
+    """An open connection; a context manager. Not for use by two threads at once."""
+
+    def __init__(self, settings: AxSqlSettings) -> None:
+        """Connect.
+
+        Raises: FatalError for a refused login, an untrusted certificate or a missing driver; RetryableError when the
+        server does not answer.
+        """
+        self._driver = driver_kind(settings)
+        # Microsoft's warning: pooling must be decided before the first connection of the process.
+        pyodbc.pooling = False
+        try:
+            with _driver_configuration(settings):
+                self._connection = pyodbc.connect(
+                    connection_string(settings), autocommit=True, timeout=settings.login_timeout_seconds
+                )
+        except pyodbc.Error as error:
+            action = f"connecting to {settings.server}:{settings.port}/{settings.database}"
+            raise failure_of(error, action, self._driver, connecting=True) from None
+        self._connection.timeout = settings.query_timeout_seconds
+
+    def rows(self, sql: str, *parameters: Any, action: str) -> list[Row]:
+        """All rows of one query. `action` opens the message of a failure: "reading capture instances"."""
+        return [row for block in self.blocks(sql, *parameters, action=action, block_rows=10_000) for row in block]
+
+    def row(self, sql: str, *parameters: Any, action: str) -> Row | None:
+        """The first row of one query, None when there is none."""
+        found = self.rows(sql, *parameters, action=action)
+        return found[0] if found else None
+
+    def blocks(self, sql: str, *parameters: Any, action: str, block_rows: int) -> Iterator[list[Row]]:
+        """The rows of one query in blocks, as they arrive: memory holds one block. Close it to drop the rest."""
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(sql, *parameters)
+            names = [column[0] for column in cursor.description]
+            while block := cursor.fetchmany(block_rows):
+                yield [dict(zip(names, values, strict=True)) for values in block]
+        except pyodbc.Error as error:
+            raise failure_of(error, action, self._driver) from error
+        finally:
+            _close_cursor(cursor)
+
+    def execute(self, sql: str, *parameters: Any, action: str) -> None:
+        """Run a statement that gives no rows."""
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(sql, *parameters)
+        except pyodbc.Error as error:
+            raise failure_of(error, action, self._driver) from error
+        finally:
+            _close_cursor(cursor)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """A transaction with SNAPSHOT isolation: all reads in it see one moment.
+
+        The level is set before BEGIN, never inside: 3951. The reset to READ COMMITTED matters, since the level stays
+        with the connection.
+        """
+        self.execute("SET TRANSACTION ISOLATION LEVEL SNAPSHOT", action="choosing SNAPSHOT isolation")
+        self.execute("BEGIN TRANSACTION", action="beginning a snapshot transaction")
+        yield
+        # After a failure the connection is closed by its owner, which ends the transaction too.
+        self.execute("COMMIT TRANSACTION", action="ending a snapshot transaction")
+        self.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", action="leaving SNAPSHOT isolation")
+
+    def close(self) -> None:
+        """Close; a connection that is already broken is no news."""
+        try:
+            self._connection.close()
+        except pyodbc.Error:
+            return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _close_cursor(cursor: pyodbc.Cursor) -> None:
+    """Close; what it raises on a broken connection would hide the failure that broke it."""
+    try:
+        cursor.close()
+    except pyodbc.Error:
+        return
+
+
+@contextmanager
+def _driver_configuration(settings: AxSqlSettings) -> Iterator[None]:
+    """Show FreeTDS its private freetds.conf while it connects; nothing to do for Microsoft's driver."""
+    if driver_kind(settings) != "freetds":
+        yield
+        return
+    with _freetds_environment, tempfile.TemporaryDirectory(prefix="freshax-tds-") as directory:
+        path = Path(directory) / "freetds.conf"
+        path.write_text(freetds_conf(settings), "utf-8")
+        before = os.environ.get("FREETDSCONF")
+        os.environ["FREETDSCONF"] = str(path)
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["FREETDSCONF"]
+            else:
+                os.environ["FREETDSCONF"] = before
+
+
+def column_list(columns: Sequence[str], prefix: str = "") -> str:
+    """`columns` quoted and comma separated, each behind `prefix` (a table alias with its dot)."""
+    return ", ".join(prefix + quoted(column) for column in columns)
