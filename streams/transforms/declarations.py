@@ -39,6 +39,7 @@ class FieldRule(Declared):
     rounding: Literal["half_even", "half_up"] = Field("half_even", description="Rounding of a decimal.")
     required: bool = Field(False, description="Refuse the record when there is no value.")
     default: Scalar | None = Field(None, description="Value when the source gives none or an empty text.")
+    default_from: ExpressionText | None = Field(None, description="The same as an expression.")
     table: str | None = Field(None, description="Table that translates the value.")
     on_unknown: Literal["reject", "omit", "keep"] = Field(
         "omit", description="When the table lacks the value: refuse the record, drop the value (counted), keep it."
@@ -50,6 +51,12 @@ class FieldRule(Declared):
     strip_control: bool = Field(True, description="Remove control characters (counted), line breaks become blanks.")
     owner: Literal["freshbooks", "ax"] | None = Field(None, description="Which side decides this field.")
     note: str | None = Field(None, description="For people.")
+
+    @model_validator(mode="after")
+    def _one_default(self) -> FieldRule:
+        if self.default is not None and self.default_from is not None:
+            raise ValueError("a field has one default: either default or default_from")
+        return self
 
 
 class MappingFile(Declared):

@@ -87,7 +87,12 @@ def _compile_field(
     source = problems.expression(f"fields.{name}.from", rule.source, scope)
     translate = _translator(name, rule, scope, problems)
     coerce = _coercion(rule, rule.length or known.length)
-    default = _default(name, rule, coerce, problems)
+    literal = _default(name, rule, coerce, problems)
+    fallback = (
+        None
+        if rule.default_from is None
+        else problems.expression(f"fields.{name}.default_from", rule.default_from, scope)
+    )
     required = rule.required
 
     def value(env: Environment, prefix: str, losses: list[Loss]) -> Any:
@@ -97,7 +102,10 @@ def _compile_field(
             found = translate(found, place, losses)
         result = None if found is None else coerce(found, place, losses)
         if result is None:
-            result = default
+            result = literal
+            if fallback is not None:
+                computed = fallback(env)
+                result = None if computed is None else coerce(computed, place, losses)
             if result is None and required:
                 raise PoisonError("field_missing", f"mapping {place}: no value; fill it at the source", field=place)
         return result

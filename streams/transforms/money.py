@@ -8,7 +8,7 @@ parts that lost most.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 
 # ISO 4217, the currencies whose exponent is not 2.
 EXPONENTS: Mapping[str, int] = {
@@ -51,7 +51,7 @@ def distribute(total: int, ideal: Sequence[Decimal]) -> list[int]:
 
     `ideal` is not empty. A total away from the sum of `ideal` is met all the same: the difference is spread evenly.
     """
-    floors = [int(share.to_integral_value("ROUND_FLOOR")) for share in ideal]
+    floors = [int(share.to_integral_value(ROUND_FLOOR)) for share in ideal]
     each, units_left = divmod(total - sum(floors), len(floors))
     by_remainder = sorted(range(len(ideal)), key=lambda index: floors[index] - ideal[index])
     parts = [floor + each for floor in floors]

@@ -75,6 +75,9 @@ def price(invoice: Invoice, pricing: Pricing, losses: list[Loss]) -> list[Priced
     )
     net = [(units[index], taxes[index]) for index in kept] + discounts
     tax_units = _share_tax(total, net, pricing.tolerance_units_per_line * len(invoice.lines))
+    largest = round_half_up(scaled(_LARGEST_AMOUNT, exponent))
+    if any(abs(units) >= largest for units in (*(amount for amount, _ in net), *tax_units)):
+        raise _out_of_range()
     lines = []
     for place, (amount, tax) in enumerate(net):
         index = kept[place] if place < len(kept) else None
@@ -96,9 +99,13 @@ def _check_range(invoice: Invoice) -> None:
         amounts += (line.quantity, line.unit_cost, line.amount, line.tax_percent1 or _ONE, line.tax_percent2 or _ONE)
     for amount in amounts:
         if not amount.is_finite() or not -_LARGEST_AMOUNT < amount < _LARGEST_AMOUNT:
-            raise PoisonError(
-                "amount_out_of_range", "pricing the invoice: a number has over 15 digits; correct it", field="lines"
-            )
+            raise _out_of_range()
+
+
+def _out_of_range() -> PoisonError:
+    return PoisonError(
+        "amount_out_of_range", "pricing the invoice: a number has over 15 digits; correct it", field="lines"
+    )
 
 
 def _total_units(amount: Decimal, exponent: int) -> int:
