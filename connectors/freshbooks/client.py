@@ -1,0 +1,235 @@
+"""The FreshBooks API over HTTP: one authorised call with deadline, budget, failure class and metrics; lists in pages.
+
+Reads, updates and deletes set a state, so they are retried inside the budget. A POST creates, and FreshBooks has no
+idempotency key: it is sent once, and `unclear_outcome` tells the caller to look before it asks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import httpx
+
+from connectors.freshbooks import api_failures
+from connectors.freshbooks.api_failures import Method
+from connectors.freshbooks.kinds import Kind
+from connectors.freshbooks.rate_budget import TokenBucket
+from schemas.failures import Failure, FatalError, PoisonError, RetryableError
+from streams.runtime import metrics
+from streams.runtime.retry import retrying
+from streams.runtime.settings import FreshBooksSettings
+
+Json = dict[str, Any]
+Params = Sequence[tuple[str, str]]
+# A page of 100 invoices with long notes and many lines stays below a fifth of this.
+_MAX_ANSWER_BYTES = 16 * 1024 * 1024
+# Pages of 100: a million entities. A server that never says "last page" is stopped here.
+_MAX_PAGES = 10_000
+_CONNECTIONS = 16
+
+
+class Tokens(Protocol):
+    """Where access tokens come from."""
+
+    async def access_token(self) -> str:
+        """A token that should be valid."""
+
+    async def refreshed(self, rejected: str) -> str:
+        """Another token than `rejected`, which FreshBooks has refused."""
+
+
+def http_client(settings: FreshBooksSettings) -> httpx.AsyncClient:
+    """The HTTP client of one process. Follows no redirect; uses the environment's proxy except on loopback."""
+    loopback = urlsplit(settings.api_url).hostname in ("127.0.0.1", "localhost", "::1")
+    return httpx.AsyncClient(
+        base_url=settings.api_url,
+        timeout=settings.timeout_seconds,
+        limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
+        trust_env=not loopback,
+        headers={"Accept": "application/json", "User-Agent": "freshax"},
+    )
+
+
+async def bounded_body(answer: httpx.Response, action: str) -> bytes:
+    """The body of a streamed answer. Raises PoisonError (answer_too_large) before it has been read whole."""
+    parts, size = [], 0
+    async for chunk in answer.aiter_bytes():
+        size += len(chunk)
+        if size > _MAX_ANSWER_BYTES:
+            raise PoisonError("answer_too_large", f"{action}: the answer is larger than {_MAX_ANSWER_BYTES} bytes")
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+class FreshBooksClient:
+    """Authorised calls for one account. `http` and `tokens` are owned by the caller."""
+
+    def __init__(self, settings: FreshBooksSettings, *, http: httpx.AsyncClient, tokens: Tokens) -> None:
+        self.account_id = settings.account_id
+        self._http = http
+        self._tokens = tokens
+        self._deadline = settings.timeout_seconds
+        self._retry_budget = settings.retry_budget_seconds
+        self._reads = TokenBucket(settings.reads_per_minute, now=time.monotonic)
+        self._creates = TokenBucket(settings.writes_per_minute, now=time.monotonic)
+
+    async def get_entity(self, kind: Kind, entity_id: int) -> Json:
+        """One entity with its includes; a deleted one comes with vis_state 1. Raises: NotFoundError and the rest."""
+        path = kind.entity(self.account_id, entity_id)
+        return self._single(kind, await self.get(path, operation=f"get_{kind.noun}", params=kind.include_params))
+
+    async def put_entity(self, kind: Kind, entity_id: int, fields: Mapping[str, str]) -> Json:
+        """Set `fields` of one entity, leave the others; returns the entity after it, with its includes."""
+        path = kind.entity(self.account_id, entity_id)
+        body = {kind.single: dict(fields)}
+        answer = await self.put(path, body, operation=f"put_{kind.noun}", params=kind.include_params)
+        return self._single(kind, answer)
+
+    async def list_entities(self, kind: Kind, *, search: Params = (), page_size: int = 100) -> AsyncIterator[Json]:
+        """Every entity that the list of `kind` has, once each, oldest page first.
+
+        FreshBooks ignores unknown search keys silently and pages by offset over a moving set: the caller checks what
+        it got and overlaps its rounds.
+        """
+        params = [*search, *kind.include_params]
+        path = kind.collection(self.account_id)
+        async for item in self.list_pages(path, kind.plural, "id", operation=kind.noun, params=params, size=page_size):
+            yield item
+
+    async def list_pages(
+        self, path: str, plural: str, id_field: str, *, operation: str, params: Params = (), size: int = 100
+    ) -> AsyncIterator[Json]:
+        """The items of a paged list, without repeats of the same id.
+
+        Ends at an empty page or at `page >= pages`, never at `page == pages`: an empty list says `pages: 0`.
+        """
+        seen: set[object] = set()
+        for page in range(1, _MAX_PAGES + 1):
+            query = [*params, ("page", str(page)), ("per_page", str(size))]
+            result = _result(await self.get(path, operation=f"list_{operation}", params=query))
+            items = result.get(plural)
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise FatalError("unknown_answer", f"listing {plural}: the answer has no list of {plural}")
+            for item in items:
+                if item.get(id_field) not in seen:
+                    seen.add(item.get(id_field))
+                    yield item
+            pages = result.get("pages")
+            if not items or not isinstance(pages, int) or page >= pages:
+                return
+        raise FatalError("list_endless", f"listing {plural}: more than {_MAX_PAGES} pages")
+
+    async def get(self, path: str, *, operation: str, params: Params = ()) -> Json:
+        """GET, retried inside the budget."""
+        return await self._retried("GET", path, operation, params, None)
+
+    async def put(self, path: str, body: Json, *, operation: str, params: Params = ()) -> Json:
+        """PUT, retried inside the budget: it sets a state."""
+        return await self._retried("PUT", path, operation, params, body)
+
+    async def delete(self, path: str, *, operation: str) -> Json:
+        """DELETE, retried inside the budget; NotFoundError when it is gone already."""
+        return await self._retried("DELETE", path, operation, (), None)
+
+    async def post(self, path: str, body: Json, *, operation: str) -> Json:
+        """POST, once. RetryableError with code `unclear_outcome` when FreshBooks may have created it all the same."""
+        return await self._call("POST", path, operation, (), body)
+
+    async def _retried(self, method: Method, path: str, operation: str, params: Params, body: Json | None) -> Json:
+        return await retrying(
+            "freshbooks", self._retry_budget, lambda: self._call(method, path, operation, params, body)
+        )
+
+    async def _call(self, method: Method, path: str, operation: str, params: Params, body: Json | None) -> Json:
+        """One call; after a 401 once more with another token, after a second one FatalError."""
+        token = await self._tokens.access_token()
+        try:
+            return await self._once(method, path, operation, params, body, token)
+        except FatalError as error:
+            if error.code != "unauthorized":
+                raise
+        token = await self._tokens.refreshed(token)
+        return await self._once(method, path, operation, params, body, token)
+
+    async def _once(
+        self, method: Method, path: str, operation: str, params: Params, body: Json | None, token: str
+    ) -> Json:
+        bucket = self._creates if method == "POST" else self._reads
+        await bucket.take()
+        action = f"FreshBooks {operation}"
+        started = time.monotonic()
+        code = "cancelled"
+        try:
+            with metrics.SINK_IN_FLIGHT.labels("freshbooks").track_inprogress():
+                status, content, headers = await self._exchange(method, path, params, body, token, action)
+            code = str(status)
+            answer = _understood(action, method, status, content, headers.get("Retry-After"))
+        except Failure as failure:
+            code = failure.code if code == "cancelled" else code
+            if failure.code == "throttled" and isinstance(failure, RetryableError):
+                self._pause(failure.retry_after_seconds)
+            raise
+        finally:
+            metrics.SINK_REQUESTS.labels("freshbooks", operation, code).inc()
+            metrics.SINK_SECONDS.labels("freshbooks", operation).observe(time.monotonic() - started)
+        return answer
+
+    async def _exchange(
+        self, method: Method, path: str, params: Params, body: Json | None, token: str, action: str
+    ) -> tuple[int, bytes, httpx.Headers]:
+        try:
+            # httpx's own timeouts are per read: a server that drips would never reach them.
+            async with (
+                asyncio.timeout(self._deadline),
+                self._http.stream(
+                    method, path, params=list(params), json=body, headers={"Authorization": f"Bearer {token}"}
+                ) as answer,
+            ):
+                content = await bounded_body(answer, action)
+        except api_failures.CAUGHT as error:
+            raise api_failures.of_exception(action, error, method=method) from error
+        remaining = answer.headers.get("X-RateLimit-Remaining", "")
+        if remaining.isascii() and remaining.isdigit():
+            metrics.RATE_REMAINING.set(int(remaining))
+        return answer.status_code, content, answer.headers
+
+    def _pause(self, seconds: float | None) -> None:
+        """After a 429 nobody calls until the window is over: the limit's scope is not known, so all wait."""
+        for bucket in (self._reads, self._creates):
+            bucket.pause(1.0 if seconds is None else seconds)
+
+    @staticmethod
+    def _single(kind: Kind, answer: Json) -> Json:
+        entity = _result(answer).get(kind.single)
+        if not isinstance(entity, dict):
+            raise PoisonError("freshbooks_shape", f"reading a {kind.noun}: the answer has none", field=kind.single)
+        return entity
+
+
+def _understood(action: str, method: Method, status: int, content: bytes, retry_after: str | None) -> Json:
+    """The JSON object of a successful answer. Raises the failure that any other answer stands for."""
+    try:
+        body = api_failures.decoded(content)
+    except ValueError:
+        if 200 <= status < 300:
+            raise api_failures.failure(
+                api_failures.NOT_JSON, f"{action}: HTTP {status}, no JSON", method=method
+            ) from None
+        body = None
+    failure = api_failures.of_answer(action, status, body, method=method, retry_after=retry_after)
+    if failure is not None:
+        raise failure
+    if not isinstance(body, dict):
+        raise api_failures.failure(api_failures.UNKNOWN, f"{action}: no JSON object", method=method)
+    return body
+
+
+def _result(answer: Json) -> Json:
+    """What lies under response.result; an empty object when the answer has none (a delete)."""
+    response = answer.get("response")
+    result = response.get("result") if isinstance(response, dict) else None
+    return result if isinstance(result, dict) else {}
