@@ -1,0 +1,123 @@
+"""The official `freshbooks-sdk` package, unchanged, works against the simulator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import freshbooks
+import pytest
+from freshbooks import FilterBuilder, FreshBooksError, IncludesBuilder, PaginateBuilder, VisState
+
+if TYPE_CHECKING:
+    from sandbox.freshbooks.server import FreshBooksSimulator
+    from tests.contract.freshbooks_simulator.conftest import Control
+    from tests.contract.freshbooks_simulator.receiver import Receiver
+
+
+@pytest.fixture
+def sdk(simulator: FreshBooksSimulator, control: Control, monkeypatch: pytest.MonkeyPatch) -> freshbooks.Client:
+    ready = simulator.ready
+    monkeypatch.setenv("FRESHBOOKS_API_URL", ready["api_url"])
+    monkeypatch.setenv("FRESHBOOKS_AUTH_URL", ready["auth_url"])
+    pair = control.post("tokens/issue", client_id=ready["client_id"], identity_id=88001)
+    return freshbooks.Client(
+        ready["client_id"],
+        ready["client_secret"],
+        redirect_uri=ready["redirect_uri"],
+        access_token=pair["access_token"],
+        refresh_token=pair["refresh_token"],
+        auto_retry=False,
+    )
+
+
+@pytest.fixture
+def account(simulator: FreshBooksSimulator) -> str:
+    return str(simulator.ready["account_id"])
+
+
+def test_consent_code_exchange_and_refresh(sdk: freshbooks.Client, control: Control) -> None:
+    import requests
+
+    url = sdk.get_auth_request_url(["user:clients:read"])
+    redirect = requests.get(url, allow_redirects=False, timeout=5)
+    code = redirect.headers["Location"].partition("code=")[2]
+    tokens = sdk.get_access_token(code)
+    assert tokens.access_token and tokens.refresh_token
+    refreshed = sdk.refresh_access_token()
+    assert refreshed.refresh_token != tokens.refresh_token
+    with pytest.raises(FreshBooksError) as refused:
+        sdk.refresh_access_token(tokens.refresh_token)
+    assert refused.value.status_code == 400
+
+
+def test_identity_lists_two_memberships(sdk: freshbooks.Client, account: str) -> None:
+    identity = sdk.current_user()
+    memberships = identity.data["business_memberships"]
+    assert len(memberships) == 2
+    assert [m["business"]["account_id"] for m in memberships] == [None, account]
+    assert all(m["id"] != m["business"]["id"] for m in memberships)
+
+
+def test_clients_create_get_list_update_delete(sdk: freshbooks.Client, account: str) -> None:
+    made = sdk.clients.create(account, {"organization": "SDK Ltd", "email": "sdk@acme.test"})
+    assert sdk.clients.get(account, made.userid).organization == "SDK Ltd"
+    by_mail = [FilterBuilder().equals("email", "sdk@acme.test"), PaginateBuilder(1, 10)]
+    listed = sdk.clients.list(account, builders=by_mail)
+    assert [client.userid for client in listed] == [made.userid]
+    assert listed.pages.total == 1
+    assert sdk.clients.update(account, made.userid, {"fname": "Ann"}).fname == "Ann"
+    sdk.clients.delete(account, made.userid)
+    assert sdk.clients.get(account, made.userid).vis_state == VisState.DELETED
+
+
+def test_signup_date_and_updated_are_the_same_instant(sdk: freshbooks.Client, account: str) -> None:
+    """The SDK knows signup_date as UTC and updated as Eastern: written at one moment, they must agree."""
+    made = sdk.clients.create(account, {"email": "clock@acme.test"})
+    assert made.signup_date == made.updated
+
+
+def test_invoices_create_list_with_lines_update_delete(sdk: freshbooks.Client, account: str) -> None:
+    client = sdk.clients.create(account, {"organization": "Lines Ltd"})
+    lines = [{"name": "Design", "qty": 3, "unit_cost": {"amount": "33.35", "code": "USD"}}]
+    made = sdk.invoices.create(account, {"customerid": client.userid, "create_date": "2026-06-29", "lines": lines})
+    assert made.data["amount"] == {"amount": "100.05", "code": "USD"}
+    filters = FilterBuilder().equals("customerid", client.userid)
+    (listed,) = sdk.invoices.list(account, builders=[filters, IncludesBuilder().include("lines")])
+    assert listed.lines[0].name == "Design"
+    assert sdk.invoices.update(account, made.id, {"po_number": "4711"}).po_number == "4711"
+    sdk.invoices.delete(account, made.id)
+    assert sdk.invoices.get(account, made.id).vis_state == VisState.DELETED
+
+
+def test_payment_pays_the_invoice(sdk: freshbooks.Client, account: str) -> None:
+    client = sdk.clients.create(account, {"organization": "Payer Ltd"})
+    lines = [{"name": "Design", "qty": 1, "unit_cost": {"amount": "80.00"}}]
+    invoice = sdk.invoices.create(account, {"customerid": client.userid, "create_date": "2026-06-29", "lines": lines})
+    paid = {"invoiceid": invoice.id, "amount": {"amount": "80.00"}, "date": "2026-06-30", "type": "Check"}
+    assert sdk.payments.create(account, paid).clientid == client.userid
+    assert sdk.invoices.get(account, invoice.id).payment_status == "paid"
+
+
+def test_callbacks_create_verify_list_delete(sdk: freshbooks.Client, account: str, receiver: Receiver) -> None:
+    made = sdk.callbacks.create(account, {"event": "client.create", "uri": receiver.uri()})
+    (handshake,) = receiver.wait("callback.verify")
+    assert handshake.fields["object_id"] == str(made.callbackid)
+    verified = sdk.callbacks.verify(account, made.callbackid, handshake.fields["verifier"])
+    assert verified.verified is True
+    assert made.callbackid in [callback.callbackid for callback in sdk.callbacks.list(account)]
+    client = sdk.clients.create(account, {"organization": "Hooked Ltd"})
+    (delivery,) = receiver.wait("client.create")
+    assert delivery.fields["object_id"] == str(client.userid)
+    sdk.callbacks.delete(account, made.callbackid)
+    with pytest.raises(FreshBooksError) as gone:
+        sdk.callbacks.get(account, made.callbackid)
+    assert gone.value.status_code == 404
+
+
+def test_errors_are_read_by_the_sdk(sdk: freshbooks.Client, account: str) -> None:
+    with pytest.raises(FreshBooksError) as unknown:
+        sdk.clients.get(account, 424242)
+    assert (unknown.value.status_code, unknown.value.error_code) == (404, 1012)
+    with pytest.raises(FreshBooksError) as bad_event:
+        sdk.callbacks.create(account, {"event": "client.explode", "uri": "nowhere"})
+    assert (bad_event.value.status_code, bad_event.value.error_code) == (400, 422)
