@@ -1,0 +1,386 @@
+"""One session's way from T-SQL to PostgreSQL and back: transactions, isolation, variables, errors.
+
+SQL Server keeps a transaction open after most errors and undoes only the statement; PostgreSQL would abort it. So inside
+a transaction every statement runs under a savepoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any, Protocol
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from sandbox.sqlserver import batch, results, security
+from sandbox.sqlserver.errors import SqlError, from_postgres
+from sandbox.sqlserver.results import Result
+from sandbox.sqlserver.translate import Statement, parse, translate, unknown_names
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from sandbox.sqlserver.catalog import Catalog
+    from sandbox.sqlserver.faults import Faults
+    from sandbox.sqlserver.results import OwnTypes
+
+_LEVELS = {
+    "SNAPSHOT": "REPEATABLE READ",
+    "READ COMMITTED": "READ COMMITTED",
+    "READ UNCOMMITTED": "READ COMMITTED",
+    "REPEATABLE READ": "REPEATABLE READ",
+    "SERIALIZABLE": "SERIALIZABLE",
+}
+_TRANSLATIONS_KEPT = 500
+_STARTED_LATE = (
+    "Transaction failed in database '{}' because the statement was run under snapshot isolation but the transaction did "
+    "not start in snapshot isolation. You cannot change the isolation level of the transaction to snapshot after the "
+    "transaction has started unless the transaction was originally started under snapshot isolation level."
+)
+_NOT_ALLOWED = (
+    "Snapshot isolation transaction failed accessing database '{}' because snapshot isolation is not allowed in this "
+    "database. Use ALTER DATABASE to allow snapshot isolation."
+)
+
+
+class Host(Protocol):
+    """What a session needs of the server around it."""
+
+    catalog: Catalog
+    own_types: OwnTypes
+    faults: Faults
+    database: str
+    snapshot_allowed: bool
+    translations: dict[tuple[int, str], list[Statement]]
+
+    async def procedure(self, name: str, arguments: Mapping[str, Any], engine: Engine) -> list[Result] | None:
+        """Run a procedure that is Python here; None when there is no such."""
+
+    async def refresh(self, relation: str) -> None:
+        """Bring a view up to date that the server fills only on request."""
+
+    async def kill(self, spid: int) -> None:
+        """End another session."""
+
+    def allow_snapshot(self, *, allowed: bool) -> None:
+        """ALTER DATABASE ... SET ALLOW_SNAPSHOT_ISOLATION."""
+
+    def add_login(self, name: str, password: str) -> None:
+        """CREATE LOGIN."""
+
+
+class Engine:
+    """The state of one session. Not for use by two tasks at once, except `cancel`."""
+
+    def __init__(self, host: Host, connection: psycopg.AsyncConnection[Any], login: str, spid: int) -> None:
+        self._host = host
+        self._connection = connection
+        self._level = "READ COMMITTED"
+        self._started_level = ""
+        self._implicit = False
+        self._rowcount = 0
+        self._waiting: asyncio.Task[None] | None = None
+        self.login = login
+        self.spid = spid
+
+    @property
+    def database(self) -> str:
+        """The name of the one database."""
+        return self._host.database
+
+    @property
+    def in_transaction(self) -> bool:
+        """True between BEGIN and COMMIT or ROLLBACK."""
+        return self._connection.info.transaction_status != TransactionStatus.IDLE
+
+    async def begin(self) -> None:
+        """Begin a transaction at the session's level; a nested BEGIN is only counted by SQL Server, here ignored."""
+        if not self.in_transaction:
+            self._started_level = self._level
+            await self._connection.execute(f"BEGIN ISOLATION LEVEL {_LEVELS[self._level]}")
+
+    async def commit(self) -> None:
+        """Commit, if there is something to commit."""
+        if self.in_transaction:
+            try:
+                await self._connection.execute("COMMIT")
+            except psycopg.Error as error:
+                raise from_postgres(error, self.spid) from error
+            self._host.faults.after_commit(self.login)
+
+    async def rollback(self) -> None:
+        """Roll back, if there is a transaction."""
+        if self.in_transaction:
+            await self._connection.execute("ROLLBACK")
+
+    async def cancel(self) -> None:
+        """Stop the running statement (an attention arrived)."""
+        if self._waiting:
+            self._waiting.cancel()
+        await self._connection.cancel_safe(timeout=5)
+
+    async def close(self) -> None:
+        """End the session; an open transaction is rolled back by PostgreSQL."""
+        await self._connection.close()
+
+    async def execute(self, text: str, parameters: Mapping[str, Any]) -> AsyncIterator[Result]:
+        """Run a batch; yields one result per statement. `parameters` are by lower-case name without @.
+
+        Raises SqlError for the first statement that fails; the statements before it have been done.
+        """
+        try:
+            await self._host.faults.before_statement(text, self.login)
+        except SqlError as fault:
+            if fault.ends_transaction:
+                await self.rollback()
+            raise
+        variables = dict(parameters)
+        for step in batch.steps(text):
+            match step:
+                case batch.Control():
+                    result = await self._control(step)
+                    yield result
+                case batch.Assign():
+                    await self._assign(step, variables)
+                    yield Result()
+                case batch.Call():
+                    for result in await self._call(step, variables):
+                        yield result
+                case batch.Plain():
+                    for result in await self._plain(step.text, variables):
+                        yield result
+
+    async def _control(self, step: batch.Control) -> Result:
+        words = step.words
+        match step.name:
+            case "isolation":
+                self._level = re.sub(r"\s+", " ", words[0].upper())
+            case "implicit":
+                self._implicit = words[0].upper() == "ON"
+            case "lock_timeout":
+                milliseconds = int(words[0])
+                # PostgreSQL's 0 waits for ever, SQL Server's 0 not at all.
+                value = 0 if milliseconds < 0 else max(milliseconds, 1)
+                await self._connection.execute(f"SET lock_timeout = {value}")
+            case "begin":
+                await self.begin()
+            case "commit":
+                await self.commit()
+            case "rollback":
+                await self._rollback_to(words[0])
+            case "save":
+                await self._connection.execute(psycopg.sql.SQL("SAVEPOINT {}").format(psycopg.sql.Identifier(words[0].lower())))
+            case "wait":
+                await self._wait(int(words[0]) * 3600 + int(words[1]) * 60 + float(words[2] or 0))
+            case "allow_snapshot":
+                self._host.allow_snapshot(allowed=words[0].upper() == "ON")
+            case "kill":
+                await self._host.kill(int(words[0]))
+            case "use" if words[0].lower() not in (self._host.database.lower(), "master", "msdb"):
+                raise SqlError(911, f"Database '{words[0]}' does not exist. Make sure that the name is entered correctly.")
+        return Result()
+
+    async def _rollback_to(self, savepoint: str) -> None:
+        if savepoint:
+            name = psycopg.sql.Identifier(savepoint.lower())
+            await self._connection.execute(psycopg.sql.SQL("ROLLBACK TO SAVEPOINT {}").format(name))
+        else:
+            await self.rollback()
+
+    async def _wait(self, seconds: float) -> None:
+        self._waiting = asyncio.create_task(asyncio.sleep(seconds))
+        try:
+            await self._waiting
+        except asyncio.CancelledError:
+            raise SqlError(3617, "The statement was cancelled.") from None
+        finally:
+            self._waiting = None
+
+    async def _assign(self, step: batch.Assign, variables: dict[str, Any]) -> None:
+        if step.type == "" and step.name not in variables:
+            raise SqlError(137, f"Must declare the scalar variable \"@{step.name}\".", 15)
+        if not step.value:
+            variables[step.name] = None
+            return
+        value = f"CAST(({step.value}) AS {step.type})" if step.type else f"({step.value})"
+        found = await self._plain(f"SELECT {value}", variables)
+        variables[step.name] = found[0].rows[0][0]
+
+    async def _call(self, step: batch.Call, variables: dict[str, Any]) -> list[Result]:
+        parts = [part.strip("[]") for part in step.procedure.split(".")]
+        name = parts[-1].lower()
+        if name == "sp_executesql":
+            return await self._execute_sql(step, variables)
+        arguments: dict[str, Any] = {}
+        for index, (argument, expression) in enumerate(step.arguments):
+            if expression.upper() == "DEFAULT":
+                continue
+            found = await self._plain(f"SELECT {expression}", variables)
+            arguments[argument or str(index)] = found[0].rows[0][0]
+        done = await self._host.procedure(name, arguments, self)
+        if done is not None:
+            return done
+        return await self.call(parts[-2] if len(parts) > 1 and parts[-2] else "sys", parts[-1], arguments)
+
+    async def call(self, schema: str, name: str, arguments: Mapping[str, Any]) -> list[Result]:
+        """Run a procedure that is a PostgreSQL function. A key of digits is a position, else a parameter name."""
+        spelled = self._host.catalog.function(schema, name) or self._host.catalog.function("sys", name)
+        if spelled is None:
+            raise SqlError(2812, f"Could not find stored procedure '{name}'.")
+        schema = schema.lower() if self._host.catalog.function(schema, name) else "sys"
+        marks = [f"${n}" if key.isdigit() else f'"{key}" => ${n}' for n, key in enumerate(arguments, 1)]
+        statement = Statement(f'SELECT * FROM "{schema}"."{spelled}"({", ".join(marks)})', [], "exec")
+        try:
+            result = await self._run(statement, list(arguments.values()), keep_sql=f"EXEC {name}")
+        except SqlError as error:
+            if error.number == 195:
+                raise SqlError(8145, f"Procedure or function '{name}' was called with wrong or missing parameters.") from error
+            raise
+        if name.lower().startswith("sp_cdc_"):
+            await self._host.catalog.load(self._connection)
+        return [result]
+
+    async def rename_column(self, schema: str, table: str, column: str, new: str) -> None:
+        """Rename a column; refused (4928) when a capture instance tracks it."""
+        relation = self._host.catalog.relation(schema, table)
+        if relation is None or column.lower() not in relation.columns:
+            raise SqlError(15248, "Either the parameter @objname is ambiguous or the claimed @objtype (COLUMN) is wrong.")
+        sql = psycopg.sql.SQL("ALTER TABLE {} RENAME COLUMN {} TO {}").format(
+            psycopg.sql.Identifier(relation.schema, relation.name),
+            psycopg.sql.Identifier(relation.columns[column.lower()].name),
+            psycopg.sql.Identifier(new),
+        )
+        await self._run(Statement(sql.as_string(self._connection), [], "alter", ddl=True), [], keep_sql="EXEC sp_rename")
+
+    async def rename_table(self, schema: str, table: str, new: str) -> None:
+        """Rename a table."""
+        relation = self._host.catalog.relation(schema, table)
+        if relation is None:
+            raise SqlError(15225, f"No item by the name of '{table}' could be found in the current database.")
+        sql = psycopg.sql.SQL("ALTER TABLE {} RENAME TO {}").format(
+            psycopg.sql.Identifier(relation.schema, relation.name), psycopg.sql.Identifier(new)
+        )
+        await self._run(Statement(sql.as_string(self._connection), [], "alter", ddl=True), [], keep_sql="EXEC sp_rename")
+
+    async def _execute_sql(self, step: batch.Call, variables: dict[str, Any]) -> list[Result]:
+        values: dict[str, Any] = {}
+        for index, (argument, expression) in enumerate(step.arguments):
+            found = await self._plain(f"SELECT {expression}", variables)
+            values[argument or str(index)] = found[0].rows[0][0]
+        text = str(values.pop("0", None) or values.pop("stmt", ""))
+        values.pop("1", None)
+        values.pop("params", None)
+        return [result async for result in self.execute(text, values)]
+
+    async def _plain(self, text: str, variables: Mapping[str, Any]) -> list[Result]:
+        special = security.statement(text)
+        if special is not None:
+            return [await self._security(special)]
+        answers = []
+        for statement in await self._translated(text):
+            values = [self._value(name, variables) for name in statement.parameters]
+            answers.append(await self._run(statement, values, keep_sql=text))
+        return answers
+
+    async def _security(self, statement: security.Change) -> Result:
+        if statement.login:
+            self._host.add_login(*statement.login)
+        for sql in statement.commands:
+            await self._run(Statement(sql, [], "grant"), [])
+        return Result()
+
+    async def _translated(self, text: str) -> Sequence[Statement]:
+        catalog, cache = self._host.catalog, self._host.translations
+        found = cache.get((catalog.version, text))
+        if found is not None:
+            return found
+        trees = parse(text)
+        if any(unknown_names(tree, catalog) for tree in trees):
+            await catalog.load(self._connection)
+        statements = [translate(tree, catalog) for tree in trees]
+        if len(cache) >= _TRANSLATIONS_KEPT:
+            cache.clear()
+        cache[catalog.version, text] = statements
+        return statements
+
+    def _value(self, name: str, variables: Mapping[str, Any]) -> Any:
+        if name.startswith("@@"):
+            return self._system_variable(name[2:])
+        if name not in variables:
+            raise SqlError(137, f"Must declare the scalar variable \"@{name}\".", 15)
+        return variables[name]
+
+    def _system_variable(self, name: str) -> Any:
+        match name:
+            case "trancount":
+                return int(self.in_transaction)
+            case "spid":
+                return self.spid
+            case "rowcount":
+                return self._rowcount
+            case "version":
+                return "Microsoft SQL Server 2022 (RTM) - 16.0.4135.4 (stand-in)"
+            case "servername":
+                return "STANDIN"
+            case "max_precision":
+                return 38
+            case "lock_timeout":
+                return -1
+            case "error":
+                return 0
+        raise SqlError(137, f"Must declare the scalar variable \"@@{name}\".", 15)
+
+    async def _run(self, statement: Statement, values: list[Any], keep_sql: str = "") -> Result:
+        for _, relation in statement.relations:
+            if relation.startswith("dm_"):
+                await self._host.refresh(relation)
+        self._check_isolation(statement)
+        if self._implicit and not self.in_transaction and statement.verb != "exec":
+            await self.begin()
+        try:
+            return await self._guarded(statement, values, keep_sql)
+        except psycopg.Error as error:
+            raise await self._failure(error) from error
+
+    def _check_isolation(self, statement: Statement) -> None:
+        touches_data = any(schema not in ("sys", "msdb") for schema, _ in statement.relations)
+        if self._level != "SNAPSHOT" or not touches_data:
+            return
+        if self.in_transaction and self._started_level != "SNAPSHOT":
+            raise SqlError(3951, _STARTED_LATE.format(self._host.database))
+        if not self._host.snapshot_allowed:
+            raise SqlError(3952, _NOT_ALLOWED.format(self._host.database))
+
+    async def _guarded(self, statement: Statement, values: list[Any], keep_sql: str) -> Result:
+        connection = self._connection
+        guard = self.in_transaction
+        if guard:
+            await connection.execute("SAVEPOINT standin")
+        if statement.ddl:
+            await connection.execute("SELECT set_config('sys.tsql', $1, false)", [keep_sql])
+        cursor = connection.cursor(binary=True)
+        await cursor.execute(statement.sql, values)
+        columns = results.describe(cursor, self._host.own_types)
+        counted = statement.verb in ("insert", "update", "delete", "merge")
+        result = Result(statement.verb, columns, [], cursor.rowcount if counted else -1)
+        if columns is not None:
+            result.rows = await cursor.fetchall()
+            result.count = len(result.rows)
+        if guard:
+            await connection.execute("RELEASE SAVEPOINT standin")
+        if statement.ddl:
+            await self._host.catalog.load(connection)
+        self._rowcount = max(result.count, 0)
+        return result
+
+    async def _failure(self, error: psycopg.Error) -> SqlError:
+        if self._connection.closed:
+            return SqlError(596, "Cannot continue the execution because the session is in the kill state.", 21)
+        translated = from_postgres(error, self.spid)
+        if self.in_transaction:
+            if translated.ends_transaction:
+                await self._connection.execute("ROLLBACK")
+            else:
+                await self._connection.execute("ROLLBACK TO SAVEPOINT standin")
+        return translated

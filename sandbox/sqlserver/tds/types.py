@@ -1,0 +1,265 @@
+"""TDS data types: how a column is described and how a value is written and read ([MS-TDS] 2.2.5.4 and 2.2.5.5).
+
+A `Column` carries SQL Server's name of the type. `encoder()` returns one function per column, chosen once, because a
+result set calls it for every value.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import struct
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# SQL_Latin1_General_CP1_CI_AS: LCID 1033, ignore case, kana and width; sort id 52.
+COLLATION = bytes.fromhex("0904d00034")
+
+_INTEGERS = {"tinyint": 1, "smallint": 2, "int": 4, "bigint": 8}
+_DAY_ONE = dt.date(1, 1, 1).toordinal()
+_DAY_1900 = dt.date(1900, 1, 1).toordinal()
+_MAX = 0xFFFF  # the size that means (max)
+_MICROSECONDS_PER_DAY = 86_400_000_000
+_TICKS_PER_DAY = 86_400 * 300
+
+
+@dataclass(frozen=True)
+class Column:
+    """One result column. `size` is n of nvarchar(n), varbinary(n), binary(n) (0 = max), or decimal's precision."""
+
+    name: str
+    type: str
+    size: int = 0
+    scale: int = 0
+
+    @property
+    def is_large(self) -> bool:
+        """True for (max) types, which are sent in chunks."""
+        return self.type in ("nvarchar", "varbinary") and self.size == 0
+
+    def type_info(self) -> bytes:
+        """Return TYPE_INFO for COLMETADATA."""
+        match self.type:
+            case "tinyint" | "smallint" | "int" | "bigint":
+                return bytes([0x26, _INTEGERS[self.type]])
+            case "bit":
+                return b"\x68\x01"
+            case "float":
+                return b"\x6d\x08"
+            case "real":
+                return b"\x6d\x04"
+            case "uniqueidentifier":
+                return b"\x24\x10"
+            case "datetime":
+                return b"\x6f\x08"
+            case "date":
+                return b"\x28"
+            case "time":
+                return bytes([0x29, self.scale])
+            case "datetime2":
+                return bytes([0x2A, self.scale])
+            case "datetimeoffset":
+                return bytes([0x2B, self.scale])
+            case "numeric":
+                return bytes([0x6C, _decimal_size(self.size) + 1, self.size, self.scale])
+            case "binary":
+                return b"\xad" + struct.pack("<H", self.size)
+            case "varbinary":
+                return b"\xa5" + struct.pack("<H", self.size or _MAX)
+            case "nvarchar":
+                return b"\xe7" + struct.pack("<H", self.size * 2 if self.size else _MAX) + COLLATION
+        raise ValueError(f"no TDS type for {self.type}")
+
+    def encoder(self) -> Callable[[Any], bytes]:
+        """Return the function that writes one value (None is NULL) of this column."""
+        if self.is_large:
+            return _large_text if self.type == "nvarchar" else _large_bytes
+        if self.type == "numeric":
+            return _decimal(self.size, self.scale)
+        if self.type in ("datetime2", "datetimeoffset", "time"):
+            return _scaled_time(self.type, self.scale)
+        return _ENCODERS[self.type]
+
+
+def _decimal_size(precision: int) -> int:
+    """Bytes of the unsigned integer that holds `precision` digits."""
+    return 16 if precision > 28 else 12 if precision > 19 else 8 if precision > 9 else 4
+
+
+def _integer(size: int) -> Callable[[Any], bytes]:
+    head = bytes([size])
+    signed = size > 1
+
+    def encode(value: Any) -> bytes:
+        return b"\0" if value is None else head + int(value).to_bytes(size, "little", signed=signed)
+
+    return encode
+
+
+def _bit(value: Any) -> bytes:
+    return b"\0" if value is None else b"\x01\x01" if value else b"\x01\x00"
+
+
+def _float(value: Any) -> bytes:
+    return b"\0" if value is None else b"\x08" + struct.pack("<d", value)
+
+
+def _real(value: Any) -> bytes:
+    return b"\0" if value is None else b"\x04" + struct.pack("<f", value)
+
+
+def _uuid(value: Any) -> bytes:
+    return b"\0" if value is None else b"\x10" + value.bytes_le
+
+
+def _date(value: Any) -> bytes:
+    return b"\0" if value is None else b"\x03" + (value.toordinal() - _DAY_ONE).to_bytes(3, "little")
+
+
+def _microseconds(value: dt.datetime | dt.time) -> int:
+    return ((value.hour * 60 + value.minute) * 60 + value.second) * 1_000_000 + value.microsecond
+
+
+def _datetime(value: Any) -> bytes:
+    """Days since 1900 and ticks of 1/300 s."""
+    if value is None:
+        return b"\0"
+    days = value.toordinal() - _DAY_1900
+    ticks = (_microseconds(value) * 3 + 5_000) // 10_000
+    if ticks >= _TICKS_PER_DAY:
+        days, ticks = days + 1, 0
+    return b"\x08" + struct.pack("<iI", days, ticks)
+
+
+def _scaled_time(kind: str, scale: int) -> Callable[[Any], bytes]:
+    size = 3 if scale <= 2 else 4 if scale <= 4 else 5
+    # Tenths of a microsecond per unit of the column's scale.
+    unit = 10 ** (7 - scale)
+
+    def encode(value: Any) -> bytes:
+        if value is None:
+            return b"\0"
+        offset = 0
+        if kind == "datetimeoffset":
+            offset = int(value.utcoffset().total_seconds() // 60)
+            value = value.astimezone(dt.UTC)
+        time = (_microseconds(value) * 10 // unit).to_bytes(size, "little")
+        if kind == "time":
+            return bytes([size]) + time
+        day = (value.toordinal() - _DAY_ONE).to_bytes(3, "little")
+        tail = struct.pack("<h", offset) if kind == "datetimeoffset" else b""
+        return bytes([size + 3 + len(tail)]) + time + day + tail
+
+    return encode
+
+
+def _decimal(precision: int, scale: int) -> Callable[[Any], bytes]:
+    size = _decimal_size(precision)
+    positive, negative = bytes([size + 1, 1]), bytes([size + 1, 0])
+
+    def encode(value: Any) -> bytes:
+        if value is None:
+            return b"\0"
+        sign, digits, exponent = value.as_tuple()
+        whole = int("".join(map(str, digits)) or "0")
+        shift = exponent + scale
+        whole = whole * 10**shift if shift >= 0 else (whole + 5 * 10 ** (-shift - 1)) // 10**-shift
+        return (negative if sign and whole else positive) + whole.to_bytes(size, "little")
+
+    return encode
+
+
+def _text(value: Any) -> bytes:
+    if value is None:
+        return b"\xff\xff"
+    raw = value.encode("utf-16-le", "surrogatepass")
+    return struct.pack("<H", len(raw)) + raw
+
+
+def _bytes(value: Any) -> bytes:
+    return b"\xff\xff" if value is None else struct.pack("<H", len(value)) + value
+
+
+def _large_bytes(value: Any) -> bytes:
+    if value is None:
+        return b"\xff" * 8
+    chunk = struct.pack("<I", len(value)) + value if value else b""
+    return struct.pack("<Q", len(value)) + chunk + b"\0\0\0\0"
+
+
+def _large_text(value: Any) -> bytes:
+    return _large_bytes(None if value is None else value.encode("utf-16-le", "surrogatepass"))
+
+
+_ENCODERS: dict[str, Callable[[Any], bytes]] = {
+    **{name: _integer(size) for name, size in _INTEGERS.items()},
+    "bit": _bit,
+    "float": _float,
+    "real": _real,
+    "uniqueidentifier": _uuid,
+    "date": _date,
+    "datetime": _datetime,
+    "binary": _bytes,
+    "varbinary": _bytes,
+    "nvarchar": _text,
+}
+
+
+def decode_integer(raw: bytes) -> int:
+    """tinyint is unsigned, the others signed."""
+    return int.from_bytes(raw, "little", signed=len(raw) > 1)
+
+
+def decode_float(raw: bytes) -> float:
+    """Read float(24) or float(53)."""
+    value: float = struct.unpack("<f" if len(raw) == 4 else "<d", raw)[0]
+    return value
+
+
+def decode_decimal(raw: bytes, scale: int) -> Decimal:
+    """Sign byte, then the digits as an unsigned integer."""
+    return Decimal(int.from_bytes(raw[1:], "little") * (1 if raw[0] else -1)).scaleb(-scale)
+
+
+def decode_uuid(raw: bytes) -> uuid.UUID:
+    """Read a uniqueidentifier: the first three groups are little-endian."""
+    return uuid.UUID(bytes_le=bytes(raw))
+
+
+def decode_date(raw: bytes) -> dt.date:
+    """Days since 0001-01-01."""
+    return dt.date.fromordinal(int.from_bytes(raw, "little") + _DAY_ONE)
+
+
+def _since_midnight(raw: bytes, scale: int) -> dt.timedelta:
+    return dt.timedelta(microseconds=int.from_bytes(raw, "little") * 10 ** (7 - scale) // 10)
+
+
+def decode_time(raw: bytes, scale: int) -> dt.time:
+    """Read time(n)."""
+    return (dt.datetime.min + _since_midnight(raw, scale)).time()
+
+
+def decode_datetime2(raw: bytes, scale: int) -> dt.datetime:
+    """Read datetime2(n): time, then three bytes of days. The seventh digit is cut off."""
+    return dt.datetime.combine(decode_date(raw[-3:]), dt.time()) + _since_midnight(raw[:-3], scale)
+
+
+def decode_datetimeoffset(raw: bytes, scale: int) -> dt.datetime:
+    """Read datetimeoffset(n): UTC time and day, then the offset in minutes."""
+    offset: int = struct.unpack("<h", raw[-2:])[0]
+    zone = dt.timezone(dt.timedelta(minutes=offset))
+    return decode_datetime2(raw[:-2], scale).replace(tzinfo=dt.UTC).astimezone(zone)
+
+
+def decode_datetime(raw: bytes) -> dt.datetime:
+    """Read datetime (8 bytes: days since 1900, ticks of 1/300 s) or smalldatetime (4 bytes: days, minutes)."""
+    if len(raw) == 4:
+        days, minutes = struct.unpack("<HH", raw)
+        return dt.datetime(1900, 1, 1) + dt.timedelta(days=days, minutes=minutes)  # noqa: DTZ001 - SQL Server's is naive
+    days, ticks = struct.unpack("<iI", raw)
+    return dt.datetime(1900, 1, 1) + dt.timedelta(days=days, milliseconds=round(ticks * 10 / 3))  # noqa: DTZ001
