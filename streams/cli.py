@@ -121,7 +121,7 @@ def demo(
     if once == keep:
         _fail(_EXIT_USAGE, "choose one of --once and --keep; `freshax demo --help` has examples")
     try:
-        from sandbox.demo import run_demo
+        from sandbox.demo.runner import run_demo
     except ModuleNotFoundError as error:
         _fail(
             _EXIT_FAILED, f"the sandbox is not installed ({error.name}); run `make setup`, or install freshax[sandbox]"

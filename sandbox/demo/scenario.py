@@ -35,10 +35,18 @@ class Line(Part):
 
 
 class Tax(Part):
-    """A FreshBooks tax: printed name and percent."""
+    """A FreshBooks tax: printed name and percent. Without `ax_group` AX has none, and no invoice with it passes."""
 
     name: str
     percent: Decimal
+    ax_group: str | None = Field(None, max_length=10, description="Item sales tax group in AX.")
+
+
+class TaxPair(Part):
+    """Two taxes on one line, and the item sales tax group that AX has for both."""
+
+    taxes: tuple[str, str]
+    ax_group: str = Field(max_length=10)
 
 
 class AxCustomer(Part):
@@ -170,6 +178,7 @@ class Scenario(Part):
     patience_seconds: float = Field(60, gt=0, le=3600, description="Longest wait for the last document.")
     ax_call_seconds: float = Field(0.15, ge=0, le=10, description="Duration of an AIF call.")
     taxes: dict[str, Tax] = Field(default_factory=dict)
+    tax_pairs: list[TaxPair] = Field(default_factory=list)
     catalog: list[Line] = Field(default_factory=list, description="Lines that generated invoices are made of.")
     ax_customers: list[AxCustomer] = Field(default_factory=list)
     clients: list[Client] = Field(default_factory=list)
