@@ -7,7 +7,7 @@ are never judged by two different moments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,7 +26,7 @@ JOIN sys.tables o ON o.object_id = t.source_object_id
 JOIN sys.schemas s ON s.schema_id = o.schema_id
 """
 
-COLUMNS_SQL = "SELECT object_id, column_name, column_type FROM cdc.captured_columns"
+COLUMNS_SQL = "SELECT column_name, column_type FROM cdc.captured_columns WHERE object_id = ?"
 
 # The newest captured commit with its time in one read of the clustered index. `fn_cdc_get_max_lsn` is this column's
 # maximum by definition, but recompiles on every call and contends with the capture job on busy servers.
@@ -55,7 +55,6 @@ class CaptureInstance:
     source_table: str
     min_lsn: Lsn
     created_at: datetime
-    column_types: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +77,6 @@ class Choice:
 
 def read_instances(connection: SqlConnection) -> list[CaptureInstance]:
     """All capture instances that the login may see."""
-    found = connection.rows(INSTANCES_SQL, action="reading capture instances")
-    types: dict[int, dict[str, str]] = {}
-    for row in connection.rows(COLUMNS_SQL, action="reading captured columns"):
-        types.setdefault(row["object_id"], {})[row["column_name"]] = row["column_type"]
     return [
         CaptureInstance(
             name=row["capture_instance"],
@@ -91,10 +86,15 @@ def read_instances(connection: SqlConnection) -> list[CaptureInstance]:
             source_table=row["source_table"],
             min_lsn=Lsn(row["min_lsn"]) if row["min_lsn"] else Lsn.ZERO,
             created_at=row["create_date"],
-            column_types=types.get(row["object_id"], {}),
         )
-        for row in found
+        for row in connection.rows(INSTANCES_SQL, action="reading capture instances")
     ]
+
+
+def column_types(connection: SqlConnection, instance: CaptureInstance) -> dict[str, str]:
+    """SQL Server type of each captured column of `instance`, by name."""
+    rows = connection.rows(COLUMNS_SQL, instance.object_id, action=f"reading the captured columns of {instance.name}")
+    return {row["column_name"]: row["column_type"] for row in rows}
 
 
 def newest_commit(connection: SqlConnection) -> NewestCommit | None:
@@ -178,15 +178,15 @@ def first_lsn_behind(position: Position) -> Lsn:
     return position.commit_lsn.next() if complete else position.commit_lsn
 
 
-def require_shape(table: SourceTable, instance: CaptureInstance) -> None:
-    """Check that `instance` captures every column of `table` with a type that fits.
+def require_shape(table: SourceTable, instance: CaptureInstance, captured: Mapping[str, str]) -> None:
+    """Check that `instance`, with the `captured` column types, has every column of `table` with a type that fits.
 
     Raises: FatalError (cdc_shape) naming the columns: stops before anything wrong is published. Columns that are
     captured but not declared are left out.
     """
     wrong = []
     for column in table.columns:
-        sql_type = instance.column_types.get(column.name)
+        sql_type = captured.get(column.name)
         if sql_type is None:
             wrong.append(f"{column.name} is not captured")
         elif not column.fits(sql_type):

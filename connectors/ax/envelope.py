@@ -114,16 +114,17 @@ class Envelopes:
         event_id = f"{self.table.full_name}/{position}"
         # A trace begins here; its id follows from the position, so that a row that is sent again has the same.
         trace = hashlib.sha256(event_id.encode()).hexdigest()
-        image = after if after is not None else before
+        key = key_of((after if after is not None else before) or {})
         return OutRecord(
             topic.name,
-            key_of(image or {}),
+            key,
             self.encoder.encode_dict(topic, value),
             [
                 (headers.POSITION, str(position).encode()),
                 (headers.CE_ID, event_id.encode()),
                 (headers.CE_SOURCE, f"sqlserver/{self.source_name}/{self.database}".encode()),
-                (headers.CE_TYPE, f"freshax.{topic.name}.{op}".encode()),
+                (headers.CE_TYPE, f"{topic.name}.{op}".encode()),
+                (headers.CE_SUBJECT, key),
                 (headers.CE_TIME, committed_at.isoformat(timespec="milliseconds").encode()),
                 (headers.TRACEPARENT, f"00-{trace[:32]}-{trace[32:48]}-01".encode()),
             ],

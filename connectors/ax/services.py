@@ -1,0 +1,218 @@
+"""Composition root of `freshax capture`: the capture and the projector in two threads, beside a health server."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TypeVar
+
+import structlog
+
+from connectors.ax.capture import Capture
+from connectors.ax.envelope import Envelopes
+from connectors.ax.feed_state import Feed, TableFeed
+from connectors.ax.feed_writer import FeedWriter, Stopping
+from connectors.ax.projector import Projector
+from connectors.ax.resume import NewSnapshot, Tail, read_checkpoints, read_tail, start_of
+from connectors.ax.snapshot import sweep_vanished
+from connectors.ax.source_tables import SourceTable, source_tables
+from schemas import topics
+from schemas.failures import FatalError, RetryableError
+from schemas.records import CapturePosition
+from streams.runtime import metrics
+from streams.runtime.codec import AvroCodec, registry_client
+from streams.runtime.health import HealthServer
+from streams.runtime.process import Lifetime
+from streams.runtime.producer import OutRecord, Producer
+from streams.runtime.settings import Settings
+
+_log = structlog.get_logger(__name__)
+T = TypeVar("T")
+# SIGTERM ends the process within five seconds; what is under way then is as after a kill: found and continued.
+_STOP_SECONDS = 4.0
+_RETRY_SECONDS = 1.0
+_START_TRIES = 20
+
+
+async def run_capture(settings: Settings, snapshot: Collection[str] = ()) -> None:
+    """Capture and project until SIGTERM or SIGINT. `snapshot` names tables whose snapshot is taken anew.
+
+    Raises: the Failure that ended the process, if one did.
+    """
+    settings.require("ax_sql.password")
+    lifetime = Lifetime()
+    stopping = threading.Event()
+    with HealthServer(settings.observe) as health:
+        service = CaptureService(settings, snapshot, stopping, lifetime.fail, health)
+        service.start()
+        _log.info("capture started", metrics_port=health.port)
+        try:
+            await lifetime.wait()
+        finally:
+            stopping.set()
+            await asyncio.to_thread(service.join, _STOP_SECONDS)
+    _log.info("capture stopped")
+
+
+class CaptureService:
+    """The two threads. The projector needs nothing of the capture but Kafka's topics."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        snapshot: Collection[str],
+        stopping: threading.Event,
+        fail: Callable[[BaseException], None],
+        health: HealthServer,
+    ) -> None:
+        self._settings = settings
+        self._tables = source_tables()
+        self._snapshot = _known_tables(self._tables, snapshot)
+        self._stopping = stopping
+        self._fail = fail
+        self._codec = AvroCodec(registry_client(settings.registry))
+        self._capture: Capture | None = None
+        self._projector: Projector | None = None
+        self._threads = [
+            threading.Thread(target=self._guard, args=("capture", self._run_capture), name="capture", daemon=True),
+            threading.Thread(
+                target=self._guard, args=("projector", self._run_projector), name="projector", daemon=True
+            ),
+        ]
+        limit = settings.observe.stalled_after_seconds
+        health.ready_when("capturing", lambda: self._capture is not None and self._capture.streaming.is_set())
+        health.ready_when("projecting", lambda: self._projector is not None and self._projector.ready.is_set())
+        health.alive_when("capturing", lambda: self._capture is None or _recent(self._capture.last_poll, limit))
+        health.alive_when("projecting", lambda: self._projector is None or _recent(self._projector.last_round, limit))
+
+    def start(self) -> None:
+        """Start both threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def join(self, timeout_seconds: float) -> None:
+        """Wait for both threads; one that hangs in a query is left behind, the process ends without it."""
+        deadline = time.monotonic() + timeout_seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                _log.warning("left behind", thread=thread.name)
+
+    def _guard(self, stage: str, run: Callable[[], None]) -> None:
+        """Edge of a thread: every failure ends the process, none is swallowed."""
+        try:
+            run()
+        except Stopping:
+            return
+        except BaseException as error:  # noqa: BLE001 - handed to the process, which ends because of it
+            metrics.FATAL.labels(stage, getattr(error, "code", "unexpected")).inc()
+            self._stopping.set()
+            self._fail(error)
+
+    def _run_capture(self) -> None:
+        settings = self._settings
+        self._warm(topics.CDC_POSITIONS, *(table.topic for table in self._tables))
+        writer = FeedWriter(settings.kafka, self._stopping)
+        try:
+            feeds = self._retrying(lambda: self._feeds(writer))
+            out = Feed(writer, self._codec, _now, self._stopping)
+            sweep = sweep_vanished(settings.kafka, self._codec, out)
+            self._capture = Capture(settings.ax_sql, settings.capture, feeds, out, sweep, self._stopping)
+            self._capture.run()
+        finally:
+            writer.close()
+
+    def _feeds(self, writer: FeedWriter) -> list[TableFeed]:
+        """Where each table goes on, from its topic and its checkpoint."""
+        checkpoints = read_checkpoints(self._settings.kafka, self._codec)
+        feeds = []
+        for table in self._tables:
+            tail = read_tail(self._settings.kafka, table.topic)
+            writer.expect(table.topic.name, tail.end_offset)
+            feeds.append(self._feed(table, checkpoints.get(table.topic.name), tail, writer))
+        return feeds
+
+    def _feed(
+        self, table: SourceTable, checkpoint: CapturePosition | None, tail: Tail, writer: FeedWriter
+    ) -> TableFeed:
+        start = NewSnapshot() if table.name in self._snapshot else start_of(checkpoint, tail.position)
+        if tail.unfinished is not None:
+            message = tail.unfinished
+            kept = [(name, value) for name, value in dict(message.headers() or []).items() if isinstance(value, bytes)]
+            writer.write([OutRecord(table.topic.name, _bytes(message.key()), None, kept, partition=0)])
+        feed = TableFeed(table, self._envelopes(table), start, topic_was_empty=tail.end_offset == 0)
+        if checkpoint is not None and checkpoint.object_id is not None and not isinstance(start, NewSnapshot):
+            feed.known_object = (checkpoint.capture_instance, checkpoint.object_id)
+        _log.info("table resumes", table=table.full_name, start=str(start))
+        return feed
+
+    def _envelopes(self, table: SourceTable) -> Envelopes:
+        return Envelopes(
+            table=table,
+            source_name=self._settings.capture.name,
+            database=self._settings.ax_sql.database,
+            release=version("freshax"),
+            encoder=self._codec,
+            clock=_now,
+        )
+
+    def _run_projector(self) -> None:
+        self._warm(topics.MASTER_CUSTOMERS, topics.AX_CUSTOMERS, *(table.topic for table in self._tables))
+        producer = Producer(self._settings.kafka)
+        try:
+            self._projector = Projector(
+                self._settings.kafka,
+                self._codec,
+                producer,
+                complete=lambda: self._capture is not None and self._capture.streaming.is_set(),
+                stopping=self._stopping,
+                clock=_now,
+            )
+            self._projector.run()
+        finally:
+            producer.close()
+
+    def _warm(self, *needed: topics.Topic) -> None:
+        self._retrying(lambda: self._codec.warm(*needed))
+
+    def _retrying(self, action: Callable[[], T]) -> T:
+        """`action`, repeated while Kafka or the registry starts; after that its failure ends the process."""
+        for attempt in range(_START_TRIES):
+            try:
+                return action()
+            except RetryableError as error:
+                if attempt == _START_TRIES - 1:
+                    raise
+                _log.warning("start retries", error=str(error))
+                if self._stopping.wait(_RETRY_SECONDS):
+                    raise Stopping from error
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _known_tables(tables: Collection[SourceTable], names: Collection[str]) -> set[str]:
+    known = {table.name: table.full_name for table in tables}
+    chosen = {name.upper().rpartition(".")[2] for name in names}
+    unknown = chosen - known.keys()
+    if unknown:
+        raise FatalError(
+            "setting_invalid",
+            f"choosing tables for a snapshot: {', '.join(sorted(unknown))} not captured; "
+            f"captured: {', '.join(sorted(known))}",
+        )
+    return chosen
+
+
+def _recent(moment: float, limit_seconds: float) -> bool:
+    return time.monotonic() - moment < limit_seconds
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
