@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, Self
 
 import httpx
 
 from connectors.freshbooks import api_failures
 from connectors.freshbooks.api_failures import Method
+from connectors.freshbooks.clocks import Clock, utc_now
 from connectors.freshbooks.kinds import Kind
 from connectors.freshbooks.rate_budget import TokenBucket
+from connectors.freshbooks.token_store import TokenStore
+from connectors.freshbooks.transport import bounded_body, http_client
 from schemas.failures import Failure, FatalError, PoisonError, RetryableError
 from streams.runtime import metrics
 from streams.runtime.retry import retrying
@@ -25,11 +28,8 @@ from streams.runtime.settings import FreshBooksSettings
 
 Json = dict[str, Any]
 Params = Sequence[tuple[str, str]]
-# A page of 100 invoices with long notes and many lines stays below a fifth of this.
-_MAX_ANSWER_BYTES = 16 * 1024 * 1024
 # Pages of 100: a million entities. A server that never says "last page" is stopped here.
 _MAX_PAGES = 10_000
-_CONNECTIONS = 16
 
 
 class Tokens(Protocol):
@@ -42,31 +42,11 @@ class Tokens(Protocol):
         """Another token than `rejected`, which FreshBooks has refused."""
 
 
-def http_client(settings: FreshBooksSettings) -> httpx.AsyncClient:
-    """The HTTP client of one process. Follows no redirect; uses the environment's proxy except on loopback."""
-    loopback = urlsplit(settings.api_url).hostname in ("127.0.0.1", "localhost", "::1")
-    return httpx.AsyncClient(
-        base_url=settings.api_url,
-        timeout=settings.timeout_seconds,
-        limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
-        trust_env=not loopback,
-        headers={"Accept": "application/json", "User-Agent": "freshax"},
-    )
-
-
-async def bounded_body(answer: httpx.Response, action: str) -> bytes:
-    """The body of a streamed answer. Raises PoisonError (answer_too_large) before it has been read whole."""
-    parts, size = [], 0
-    async for chunk in answer.aiter_bytes():
-        size += len(chunk)
-        if size > _MAX_ANSWER_BYTES:
-            raise PoisonError("answer_too_large", f"{action}: the answer is larger than {_MAX_ANSWER_BYTES} bytes")
-        parts.append(chunk)
-    return b"".join(parts)
-
-
 class FreshBooksClient:
-    """Authorised calls for one account. `http` and `tokens` are owned by the caller."""
+    """Authorised calls for one account. `http` and `tokens` are owned by the caller; `open` makes them.
+
+    One per process: the rate budget is kept here.
+    """
 
     def __init__(self, settings: FreshBooksSettings, *, http: httpx.AsyncClient, tokens: Tokens) -> None:
         self.account_id = settings.account_id
@@ -76,6 +56,13 @@ class FreshBooksClient:
         self._retry_budget = settings.retry_budget_seconds
         self._reads = TokenBucket(settings.reads_per_minute, now=time.monotonic)
         self._creates = TokenBucket(settings.writes_per_minute, now=time.monotonic)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: FreshBooksSettings, *, clock: Clock = utc_now) -> AsyncIterator[Self]:
+        """A client with its own connections and the account's shared token file; closed on exit."""
+        async with http_client(settings) as http:
+            yield cls(settings, http=http, tokens=TokenStore(settings, http=http, clock=clock))
 
     async def get_entity(self, kind: Kind, entity_id: int) -> Json:
         """One entity with its includes; a deleted one comes with vis_state 1. Raises: NotFoundError and the rest."""
@@ -97,13 +84,15 @@ class FreshBooksClient:
         """
         params = [*search, *kind.include_params]
         path = kind.collection(self.account_id)
-        async for item in self.list_pages(path, kind.plural, "id", operation=kind.noun, params=params, size=page_size):
+        async for item in self.list_pages(
+            path, kind.plural, ("id",), operation=kind.noun, params=params, size=page_size
+        ):
             yield item
 
     async def list_pages(
-        self, path: str, plural: str, id_field: str, *, operation: str, params: Params = (), size: int = 100
+        self, path: str, plural: str, id_fields: Sequence[str], *, operation: str, params: Params = (), size: int = 100
     ) -> AsyncIterator[Json]:
-        """The items of a paged list, without repeats of the same id.
+        """The items of a paged list, without repeats of the same id (the first of `id_fields` that an item has).
 
         Ends at an empty page or at `page >= pages`, never at `page == pages`: an empty list says `pages: 0`.
         """
@@ -115,8 +104,9 @@ class FreshBooksClient:
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
                 raise FatalError("unknown_answer", f"listing {plural}: the answer has no list of {plural}")
             for item in items:
-                if item.get(id_field) not in seen:
-                    seen.add(item.get(id_field))
+                identity = next((item[name] for name in id_fields if item.get(name) is not None), None)
+                if identity is None or identity not in seen:
+                    seen.add(identity)
                     yield item
             pages = result.get("pages")
             if not items or not isinstance(pages, int) or page >= pages:

@@ -17,7 +17,7 @@ from streams.runtime import metrics
 _log = structlog.get_logger(__name__)
 
 
-class Fetcher:
+class EntityFetcher:
     """Fetches entities of the client's account."""
 
     def __init__(self, client: FreshBooksClient, *, clock: Clock = utc_now) -> None:

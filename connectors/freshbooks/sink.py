@@ -56,7 +56,7 @@ class IntentLog(Protocol):
         """Store `intent`; returns when it is durable."""
 
 
-class FreshBooksSink:
+class RestSink:
     """Applies commands to the client's account. Commands for one entity must come one at a time."""
 
     def __init__(self, client: FreshBooksClient, *, clock: Clock = utc_now) -> None:

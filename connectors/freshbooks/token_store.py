@@ -26,9 +26,9 @@ from typing import Any
 import httpx
 
 from connectors.freshbooks import api_failures
-from connectors.freshbooks.client import bounded_body
 from connectors.freshbooks.clocks import Clock, utc_now
 from connectors.freshbooks.sealed_file import SealedFile
+from connectors.freshbooks.transport import bounded_body
 from schemas.failures import Failure, FatalError, RetryableError
 from streams.runtime import metrics
 from streams.runtime.retry import retrying

@@ -1,0 +1,195 @@
+"""Finds by polling what no webhook told: deliveries are lost without a trace, and some changes have no event.
+
+A round lists every kind by day of update and compares the content of each entity with what the pipeline has seen:
+
+- the first round lists everything (the backfill) and announces at once; it may be repeated at no cost but reading;
+- later rounds ask from the day of the newest change seen, minus the overlap: `updated_min` works by the (Eastern) day,
+  paging by offset over a moving set can skip rows, and `updated` has a resolution of one second;
+- lists leave deleted entities out, so each is asked for a second time with `vis_state=1`;
+- what differs is a suspect first and announced only when it still differs a grace period later: a webhook may just be
+  on its way through the pipeline.
+
+Content hashes are compared and not times: a client touched by a new invoice, or our own write-back, is no change. The
+same content is announced once in a process's life; Kafka does not lose it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Protocol
+
+import structlog
+
+from connectors.freshbooks.client import FreshBooksClient
+from connectors.freshbooks.clocks import Clock, eastern_day
+from connectors.freshbooks.entities import entity_id, parse, raw_version
+from connectors.freshbooks.kinds import KINDS, Kind
+from schemas import keys
+from schemas.failures import PoisonError
+from schemas.records import Notification, Origin
+from streams.runtime import metrics
+
+_log = structlog.get_logger(__name__)
+_DELETED = 1
+# Written to Kafka in portions, so that a first load neither fills memory nor waits for its end.
+_PORTION = 200
+
+
+class Seen(Protocol):
+    """What the pipeline knows of an entity."""
+
+    def known(self, key: str) -> bool:
+        """True when any content of it was published."""
+
+    def has(self, key: str, content_hash: str) -> bool:
+        """True when this content was published, or is what we wrote ourselves."""
+
+
+class Announce(Protocol):
+    """Writes notifications."""
+
+    async def __call__(self, notifications: Sequence[Notification], /) -> None:
+        """Return when Kafka has confirmed them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An entity as a list showed it. `content` is its hash, or its version when it could not be read."""
+
+    key: str
+    kind: Kind
+    entity_id: int
+    content: str
+    deleted: bool
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round did."""
+
+    listed: int
+    announced: int
+    backfill: bool
+
+
+class Reconciler:
+    """Runs rounds; holds between them the watermark, the suspects and what was announced."""
+
+    def __init__(
+        self,
+        client: FreshBooksClient,
+        *,
+        seen: Seen,
+        announce: Announce,
+        clock: Clock,
+        overlap_days: int,
+        grace: timedelta,
+        page_size: int = 100,
+    ) -> None:
+        self._client = client
+        self._seen = seen
+        self._announce = announce
+        self._clock = clock
+        self._overlap = timedelta(days=overlap_days)
+        self._grace = grace
+        self._page_size = page_size
+        self._newest: dict[str, datetime] = {}
+        self._backfilled = False
+        self._suspects: dict[str, tuple[str, datetime]] = {}
+        self._announced: dict[str, str] = {}
+
+    async def round(self) -> Round:
+        """List, compare, announce.
+
+        A round that fails half-way is repeated whole; what it announced is remembered. Raises: Failure.
+        """
+        listed = announced = 0
+        for kind in KINDS.values():
+            newest = self._newest.get(kind.noun)
+            for deleted in (False, True):
+                portion: list[Sighting] = []
+                async for raw in self._client.list_entities(
+                    kind, search=self._search(newest, deleted=deleted), page_size=self._page_size
+                ):
+                    sighting = self._sighting(kind, raw)
+                    listed += 1
+                    self._advance(sighting)
+                    if self._is_news(sighting):
+                        portion.append(sighting)
+                    if len(portion) >= _PORTION:
+                        announced += await self._tell(portion)
+                        portion = []
+                announced += await self._tell(portion)
+        done = Round(listed, announced, not self._backfilled)
+        self._backfilled = True
+        return done
+
+    def _search(self, newest: datetime | None, *, deleted: bool) -> list[tuple[str, str]]:
+        search = [("search[vis_state]", "1")] if deleted else []
+        if self._backfilled and newest is not None:
+            since: date = eastern_day(newest) - self._overlap
+            search.append(("search[updated_min]", since.isoformat()))
+        return search
+
+    def _sighting(self, kind: Kind, raw: dict[str, Any]) -> Sighting:
+        """An entity that cannot be read is a sighting too: the fetch stage is where it becomes a dead letter."""
+        account = self._client.account_id
+        number = entity_id(kind, raw)
+        key = keys.freshbooks_key(account, kind.noun, number)
+        try:
+            entity = parse(kind, raw, account_id=account, fetched_at=self._clock())
+        except PoisonError:
+            deleted = raw.get("vis_state") == _DELETED
+            return Sighting(key, kind, number, f"unreadable {raw_version(raw)}", deleted, None)
+        return Sighting(key, kind, number, entity.content_hash, entity.vis_state == _DELETED, entity.updated_at)
+
+    def _advance(self, sighting: Sighting) -> None:
+        before = self._newest.get(sighting.kind.noun)
+        if sighting.updated_at is not None and (before is None or sighting.updated_at > before):
+            self._newest[sighting.kind.noun] = sighting.updated_at
+
+    def _is_news(self, sighting: Sighting) -> bool:
+        """True when this is to be announced now."""
+        key, content = sighting.key, sighting.content
+        if self._seen.has(key, content):
+            self._suspects.pop(key, None)
+            self._announced.pop(key, None)
+            return False
+        if self._announced.get(key) == content:
+            return False
+        if sighting.deleted and not self._seen.known(key):
+            return False  # came and went before anybody looked: nobody has to be told
+        if not self._backfilled:
+            return True
+        since = self._suspects.get(key)
+        if since is None or since[0] != content:
+            self._suspects[key] = (content, self._clock())
+            return not self._grace
+        return self._clock() - since[1] >= self._grace
+
+    async def _tell(self, sightings: Sequence[Sighting]) -> int:
+        if not sightings:
+            return 0
+        now = self._clock()
+        await self._announce(
+            [
+                Notification(
+                    account_id=self._client.account_id,
+                    kind=sighting.kind.noun,
+                    verb="poll",
+                    object_id=sighting.entity_id,
+                    origin=Origin.POLL,
+                    received_at=now,
+                )
+                for sighting in sightings
+            ]
+        )
+        for sighting in sightings:
+            self._announced[sighting.key] = sighting.content
+            self._suspects.pop(sighting.key, None)
+            if self._backfilled:
+                metrics.POLL_FOUND.labels(sighting.kind.noun).inc()
+        return len(sightings)
