@@ -143,7 +143,10 @@ class Parser:
             value = value[name]
         if isinstance(value, Mapping):
             raise _unknown(f"{token.text} is a group, not a value", token, suggestion("", value))
-        return _literal(from_record(value))
+        try:
+            return _literal(from_record(value))
+        except EvaluationError as reason:
+            raise _unknown(f"{token.text} is {reason}", token, "write another value") from reason
 
     def _call(self, token: Token) -> Node:
         function = functions.FUNCTIONS.get(token.text)
