@@ -10,12 +10,17 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
-from connectors.ax.sink import AifSink
-from connectors.freshbooks.sink import RestSink
 
+from connectors.ax.aif_client import AifClient
+from connectors.ax.lookup import InvoiceLookup
+from connectors.ax.sink import AxSink
+from connectors.freshbooks.client import FreshBooksClient
+from connectors.freshbooks.fetch import EntityFetcher
+from connectors.freshbooks.sink import RestSink
 from schemas import topics
 from schemas.failures import FatalError, PoisonError
 from schemas.records import CrossReference, Fetched, Intent, Parked, Record
@@ -37,8 +42,10 @@ from streams.runtime.health import HealthServer
 from streams.runtime.lag import LagMonitor
 from streams.runtime.process import Lifetime
 from streams.runtime.producer import Producer
-from streams.runtime.settings import Settings
+from streams.runtime.settings import FlowSettings, Settings
 from streams.runtime.store import CompactedStore
+from streams.transforms.declared_yaml import DeclarationError
+from streams.transforms.flow import Flow
 
 _log = structlog.get_logger(__name__)
 R = TypeVar("R", bound=Record)
@@ -83,6 +90,7 @@ class Worker:
         self._agents: list[Agent] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._wake: Callable[[str], None] = lambda _what: None
+        self._client: FreshBooksClient | None = None
 
     async def start(self) -> None:
         """Recover the stores, then join the groups: no record is decided on half of the master data."""
@@ -94,7 +102,8 @@ class Worker:
             "confirmations": self._confirmations,
             "freshbooks-sink": self._freshbooks_sink,
         }
-        for name in self._names:
+        # The flow agent first: its stores also keep indexes, and the others share them.
+        for name in sorted(self._names, key=lambda name: name != "flow"):
             self._agents.append(await builders[name]())
         for store in self._stores.values():
             await asyncio.to_thread(store.wait_recovered, _RECOVERY_SECONDS)
@@ -108,11 +117,9 @@ class Worker:
         await asyncio.gather(*(agent.close(_DRAIN_SECONDS) for agent in self._agents))
 
     async def _fetch(self) -> Agent:
-        settings = self._settings.require("freshbooks.account_id", "freshbooks.token_key")
-        client = await self._stack.enter_async_context(FreshBooksClient.open(settings.freshbooks))
         handler = FetchHandler(
-            account_id=settings.freshbooks.account_id,
-            fetcher=EntityFetcher(client),
+            account_id=self._settings.freshbooks.account_id,
+            fetcher=EntityFetcher(await self._freshbooks_client()),
             codec=self._codec,
             outbox=self._outbox,
             fetched=self._store(topics.FETCHED, Fetched),
@@ -125,9 +132,8 @@ class Worker:
         self._add_store(master.customers)
         self._add_store(master.xrefs)
         parked = self._store(topics.PARKED, Parked)
-        flows = load_flows(self._settings.flow.directory, self._settings.flow.overrides)
         handler = FlowHandler(
-            flows=flows,
+            flows=_flows_by_topic(self._settings.flow),
             codec=self._codec,
             outbox=self._outbox,
             master=master,
@@ -142,7 +148,10 @@ class Worker:
 
     async def _ax_sink(self) -> Agent:
         settings = self._settings.require("aif.url")
-        sink = await self._stack.enter_async_context(AifSink.open(settings.aif, settings.ax_sql))
+        services = AifClient(settings.aif)
+        documents = InvoiceLookup(settings.ax_sql, partition_key=settings.aif.partition_key)
+        sink = AxSink(services, documents, settings.aif)
+        self._stack.push_async_callback(sink.close)
         xrefs = self._store(topics.XREF, CrossReference)
         handler = AxSinkHandler(sink=sink, codec=self._codec, outbox=self._outbox, xrefs=xrefs)
         return self._agent("ax-sink", (topics.AX_COMMANDS,), handler)
@@ -152,15 +161,20 @@ class Worker:
         return self._agent("confirmations", (topics.AX_CONFIRMATIONS,), handler)
 
     async def _freshbooks_sink(self) -> Agent:
-        settings = self._settings.require("freshbooks.account_id", "freshbooks.token_key")
-        client = await self._stack.enter_async_context(FreshBooksClient.open(settings.freshbooks))
         handler = FreshBooksSinkHandler(
-            sink=RestSink(client),
+            sink=RestSink(await self._freshbooks_client()),
             codec=self._codec,
             outbox=self._outbox,
             intents=self._store(topics.FRESHBOOKS_INTENTS, Intent),
         )
         return self._agent("freshbooks-sink", (topics.FRESHBOOKS_COMMANDS,), handler, max_in_flight=64)
+
+    async def _freshbooks_client(self) -> FreshBooksClient:
+        """The process's one client: its agents share the account's rate budget."""
+        if self._client is None:
+            settings = self._settings.require("freshbooks.account_id", "freshbooks.token_key").freshbooks
+            self._client = await self._stack.enter_async_context(FreshBooksClient.open(settings))
+        return self._client
 
     def _agent(
         self, name: str, sources: Sequence[Topic], handler: Handler, *, coalesce: bool = False, max_in_flight: int = 256
@@ -206,13 +220,29 @@ class Worker:
         stalled = self._settings.observe.stalled_after_seconds
         loop = asyncio.get_running_loop()
         for agent in self._agents:
-            lanes = agent.lanes
-            self.health.alive_when(
-                f"{agent.name} progressing",
-                lambda lanes=lanes: not lanes.busy or loop.time() - lanes.last_progress < stalled,
-            )
-            self.health.ready_when(f"{agent.name} assigned", lambda agent=agent: agent.ready)
+            self.health.alive_when(f"{agent.name} progressing", partial(_progresses, agent, loop.time, stalled))
+            self.health.ready_when(f"{agent.name} assigned", partial(getattr, agent, "ready"))
         for store in self._stores.values():
-            self.health.ready_when(f"{store.topic.name} recovered", lambda store=store: store.recovered)
+            self.health.ready_when(f"{store.topic.name} recovered", partial(getattr, store, "recovered"))
         groups = {agent.group: agent.topics for agent in self._agents}
         self._background(LagMonitor(self._settings.kafka, groups).run())
+
+
+def _progresses(agent: Agent, clock: Callable[[], float], stalled_after_seconds: float) -> bool:
+    """False when records are under way and none was finished for so long."""
+    return not agent.lanes.busy or clock() - agent.lanes.last_progress < stalled_after_seconds
+
+
+def _flows_by_topic(settings: FlowSettings) -> dict[str, Flow]:
+    """The compiled flows by the topic that triggers them. Raises FatalError (flow_invalid) naming every problem."""
+    try:
+        flows = load_flows(settings.directory, settings.overrides)
+    except DeclarationError as error:
+        raise FatalError("flow_invalid", str(error)) from error
+    by_topic: dict[str, Flow] = {}
+    for flow in flows.values():
+        if flow.trigger in by_topic:
+            names = f"{by_topic[flow.trigger].name} and {flow.name}"
+            raise FatalError("flow_invalid", f"flows {names} are triggered by {flow.trigger}: a topic has one flow")
+        by_topic[flow.trigger] = flow
+    return by_topic

@@ -56,6 +56,11 @@ class Process:
         """True from `start` until the process has ended for whatever reason."""
         return self._child is not None and self._child.poll() is None
 
+    @property
+    def exit_status(self) -> int | None:
+        """Exit status of the last start, None while it runs or before; negative when a signal ended it."""
+        return self._child.poll() if self._child is not None else None
+
     def start(self) -> None:
         """Start the command and return at once.
 

@@ -33,7 +33,9 @@ from streams.transforms.decisions import Lookups as LookupsProtocol
 class Flow(Protocol):
     """A compiled flow."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name."""
 
     def decide(self, record: Mapping[str, Any], lookups: LookupsProtocol, now: Any) -> Decision:
         """Decide about one record; raises PoisonError when it can never pass."""
