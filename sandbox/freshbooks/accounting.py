@@ -90,7 +90,8 @@ def _delete(request: Request) -> Response:
 
 def _selected(account: Account, kind: Kind, query: Query, now: datetime) -> list[Record]:
     """Return what the known filters keep, unknown ones ignored; deleted records only for a vis_state filter."""
-    sent = {key: [value] for key, value in query.bare.items()} | query.search
+    bare = {key: [value] for key, value in query.bare.items() if key in kind.bare_filters}
+    sent = bare | query.search
     tests = [kind.filters[key](account, values, now) for key, values in sent.items() if key in kind.filters]
     records = account.records(kind.single).values()
     if "vis_state" not in sent:

@@ -9,6 +9,8 @@ from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from sandbox.freshbooks.errors import Refused
 
 Json = dict[str, Any]
@@ -18,8 +20,13 @@ def json_object(body: bytes) -> Json:
     """Return the JSON object in `body`, numbers with a fraction as Decimal. Raises Refused 400/1005 (ParseError)."""
     try:
         parsed = json.loads(body, parse_float=Decimal)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(400, 1005, "The request body is not valid JSON.") from error
+    if rb"\ud" in body.lower():  # perhaps half of a surrogate pair, which no JSON reply can carry
+        try:
+            msgspec.json.encode(parsed)
+        except (UnicodeEncodeError, OverflowError) as error:
+            raise Refused(400, 1027, "The request body contains an invalid character.") from error
     if not isinstance(parsed, dict):
         raise Refused(400, 1005, "The request body is not a JSON object.")
     return parsed

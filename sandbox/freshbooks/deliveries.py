@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import logging
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -130,7 +130,7 @@ class Deliveries:
             self._send_in(delay, delivery)
         else:
             self._held.append(delivery)
-            self._later(hold, delivery)
+            self._call_later(hold, self._release, delivery)
         return delivery
 
     async def send_now(self, callback: Callback, fields: Mapping[str, str]) -> Delivery:
@@ -152,18 +152,19 @@ class Deliveries:
         if seconds <= 0:
             self._queue.put_nowait(delivery)
         else:
-            self._later(seconds, delivery)
+            self._call_later(seconds, self._queue.put_nowait, delivery)
 
-    def _later(self, seconds: float, delivery: Delivery) -> None:
+    def _release(self, delivery: Delivery) -> None:
+        """Send a held delivery, unless a later one released it already."""
+        if delivery in self._held:
+            self._held.remove(delivery)
+            self._queue.put_nowait(delivery)
+
+    def _call_later(self, seconds: float, act: Callable[[Delivery], None], delivery: Delivery) -> None:
         def due() -> None:
             self._timers.discard(timer)
-            if delivery in self._held:
-                self._held.remove(delivery)
-                self._queue.put_nowait(delivery)
-            elif not hold:
-                self._queue.put_nowait(delivery)
+            act(delivery)
 
-        hold = delivery in self._held
         timer = asyncio.get_running_loop().call_later(seconds, due)
         self._timers.add(timer)
 
@@ -171,8 +172,9 @@ class Deliveries:
         while True:
             delivery = await self._queue.get()
             await self._attempt(delivery)
-            held, self._held = self._held, []
-            for late in held:
+            # A held one goes out behind one that was queued after it; those before it do not count.
+            for late in [held for held in self._held if held.number < delivery.number]:
+                self._held.remove(late)
                 self._queue.put_nowait(late)
 
     async def _attempt(self, delivery: Delivery) -> None:

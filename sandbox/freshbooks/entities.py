@@ -38,9 +38,8 @@ class Entities:
 
     def find(self, account: Account, kind: Kind, record_id: str) -> Record:
         """Return the record, deleted or not. Raises Refused 404/1012."""
-        record = (
-            account.records(kind.single).get(int(record_id)) if record_id.isascii() and record_id.isdigit() else None
-        )
+        number = int(record_id) if record_id.isascii() and record_id.isdigit() and len(record_id) < 19 else -1
+        record = account.records(kind.single).get(number)
         if record is None:
             raise unknown_resource(kind.title, kind.id_keys[-1], kind.single, record_id)
         return record

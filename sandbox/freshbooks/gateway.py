@@ -7,8 +7,9 @@ thus not reachable under the simulated addresses.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from starlette.datastructures import Headers
@@ -85,6 +86,7 @@ class Gateway:
         self._api = api
         self._auth = auth
         self._control = control
+        self._request_numbers = itertools.count(1)
         self.connections = Connections()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,7 +121,7 @@ class Gateway:
         now = world.clock.epoch()
         exempt = token is not None and not token.app.rate_limited
         allowance = world.limits.take(client_id, method, path, now, exempt=exempt)
-        request_id = f"{world.rng.getrandbits(128):032x}"
+        request_id = f"{next(self._request_numbers):032x}"
         exchange = _Exchange(method, path, client_id, allowance, request_id)
         if not allowance.exceeded:
             exchange.rules = world.faults.fire(now, lambda rule: rule.matches(method, path, client_id))
@@ -165,6 +167,8 @@ class Gateway:
 
     def _headers(self, exchange: _Exchange, message: Message) -> list[tuple[bytes, bytes]]:
         present = {name.lower() for name, _ in message.get("headers", [])}
+        if exchange.status == 429:
+            exchange.allowance = replace(exchange.allowance, remaining=0)
         added = [*exchange.allowance.headers(), ("x-api-version", API_VERSION), ("x-request-id", exchange.request_id)]
         return [(name.encode(), value.encode()) for name, value in added if name.lower().encode() not in present]
 

@@ -86,7 +86,8 @@ class Kind:
     `refused`: read-only keys proven to answer 403/1038; `computed`: read-only keys where that is inferred (switch).
     `blank(account)` returns the fields of a new record before the sent ones; `settle(account, record, sent, former,
     now)` applies the kind's rules after the sent keys are in place (`former` is None on create) and may raise Refused.
-    `touches` runs after create, and after every later write if `touches_on_change`.
+    `touches` runs after create, and after every later write if `touches_on_change`. `bare_filters` work without
+    search[...] too.
     """
 
     path: str
@@ -110,6 +111,7 @@ class Kind:
     blank: Callable[[Account], Json]
     settle: Callable[[Account, Record, frozenset[str], Record | None, datetime], None]
     part_keys: tuple[str, ...] = ()
+    bare_filters: frozenset[str] = frozenset()
     view: Callable[[Account, Record, datetime], Json] = plain_view
     actions: Mapping[str, Action] = field(default_factory=dict)
     touches: Callable[[Account, Record], list[Touch]] = no_touch

@@ -7,6 +7,7 @@ except that a string `status` gives 422/1015.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -57,11 +58,13 @@ def integer(key: str, value: object) -> object:
     """Return an int or null; a string of digits counts."""
     if value is None:
         return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lstrip("-").isascii() and value.lstrip("-").isdigit():
+    if isinstance(value, str) and re.fullmatch("-?[0-9]{1,15}", value):
         return int(value)
-    raise mapping_error(key, value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise mapping_error(key, value)
+    if abs(value) >= 10**15:
+        raise invalid_value(key, value, "out of range")
+    return value
 
 
 def boolean(key: str, value: object) -> object:
@@ -98,7 +101,8 @@ def decimal(key: str, value: object) -> Decimal:
         number = Decimal(value)
     except InvalidOperation as error:
         raise invalid_value(key, value, "not a number") from error
-    if not number.is_finite():
+    # Bounds of our own: beyond them arithmetic and plain notation would blow up.
+    if not number.is_finite() or number.adjusted() > 15 or int(number.as_tuple().exponent) < -12:
         raise invalid_value(key, value, "not a number")
     return number
 

@@ -171,6 +171,7 @@ CLIENT: Final = Kind(
     includes={
         f"{name}_balance": _balance(name) for name in ("outstanding", "overdue", "draft", "credit", "grand_total")
     },
+    bare_filters=frozenset({"has_credit", "has_draft", "has_outstanding", "has_overdue"}),
     deletes_by_verb=False,
     blank=_blank,
     settle=_settle,

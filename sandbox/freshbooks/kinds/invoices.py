@@ -311,6 +311,7 @@ INVOICE: Final = Kind(
     },
     sorts={"invoice_date": _create_date},
     includes={"lines": _sent_lines},
+    bare_filters=frozenset({"paid", "outstanding"}),
     deletes_by_verb=True,
     blank=_blank,
     settle=_settle,

@@ -42,7 +42,8 @@ def test_consent_code_exchange_and_refresh(sdk: freshbooks.Client, control: Cont
     redirect = requests.get(url, allow_redirects=False, timeout=5)
     code = redirect.headers["Location"].partition("code=")[2]
     tokens = sdk.get_access_token(code)
-    assert tokens.access_token and tokens.refresh_token
+    assert tokens.access_token
+    assert tokens.refresh_token
     refreshed = sdk.refresh_access_token()
     assert refreshed.refresh_token != tokens.refresh_token
     with pytest.raises(FreshBooksError) as refused:
