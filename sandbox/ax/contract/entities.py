@@ -65,6 +65,16 @@ class Document:
                 return entity
         raise KeyError(type_name)
 
+    def all_fields(self, type_name: str) -> tuple[Field, ...]:
+        """Return the fields of an entity in wire order, those of its base types first."""
+        entity = self.entity(type_name)
+        return (self.all_fields(entity.base) if entity.base else ()) + entity.fields
+
+    def all_children(self, type_name: str) -> tuple[Child, ...]:
+        """Return the child entities of an entity in wire order, those of its base types first."""
+        entity = self.entity(type_name)
+        return (self.all_children(entity.base) if entity.base else ()) + entity.children
+
 
 def fields(table: str) -> tuple[Field, ...]:
     """Read a field table in the notation of the module's docstring."""

@@ -1,0 +1,158 @@
+"""The configuration of one simulated AX system: users, switches, and the master data that is in it from the start.
+
+Decoded from JSON by msgspec (unknown keys are refused, so that a misspelt one is seen). Every default makes a
+small working system: company `usmf`, as in AX's demo data.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of all configuration records."""
+
+
+class CustomerGroup(Strict, frozen=True):
+    """A customer group with the defaults that its customers take."""
+
+    id: str
+    name: str = ""
+    payment_term: str = ""
+    tax_group: str = ""
+
+
+class PaymentTerm(Strict, frozen=True):
+    """A payment term: due `days` after the invoice date (method Net)."""
+
+    id: str
+    days: int
+    name: str = ""
+
+
+class TaxGroup(Strict, frozen=True):
+    """A sales tax group; `codes` None means all tax codes of the company."""
+
+    id: str
+    name: str = ""
+    codes: tuple[str, ...] | None = None
+
+
+class TaxItemGroup(Strict, frozen=True):
+    """An item sales tax group: tax code to rate in percent, as decimal text."""
+
+    id: str
+    name: str = ""
+    rates: dict[str, str] = {}
+
+
+class MainAccount(Strict, frozen=True):
+    """A main account of the chart of accounts."""
+
+    id: str
+    name: str = ""
+
+
+class Customer(Strict, frozen=True):
+    """A customer that exists from the start (an organization)."""
+
+    account: str
+    name: str
+    group: str
+    currency: str
+    vat_number: str = ""
+    our_account_number: str = ""
+    payment_term: str = ""
+    tax_group: str = ""
+    email: str = ""
+    phone: str = ""
+    street: str = ""
+    city: str = ""
+    zip_code: str = ""
+    country: str = ""
+
+
+class Company(Strict, frozen=True):
+    """A legal entity. `number_sequences` maps a reference to a Python format with one number."""
+
+    currency: str = "USD"
+    customer_groups: tuple[CustomerGroup, ...] = (
+        CustomerGroup(id="10", name="Wholesales customers", payment_term="Net30", tax_group="CA"),
+        CustomerGroup(id="80", name="Other customers", payment_term="Net30"),
+    )
+    payment_terms: tuple[PaymentTerm, ...] = (PaymentTerm(id="Net30", days=30), PaymentTerm(id="Net10", days=10))
+    payment_modes: tuple[str, ...] = ("CHECK", "ELECTRONIC")
+    delivery_modes: tuple[str, ...] = ("10",)
+    delivery_terms: tuple[str, ...] = ("FOB",)
+    tax_groups: tuple[TaxGroup, ...] = (TaxGroup(id="CA", name="California"), TaxGroup(id="NONE", codes=()))
+    tax_item_groups: tuple[TaxItemGroup, ...] = (
+        TaxItemGroup(id="FULL", name="Full tax", rates={"CA_ST": "8.25"}),
+        TaxItemGroup(id="EXEMPT", name="No tax"),
+    )
+    customers: tuple[Customer, ...] = ()
+    number_sequences: dict[str, str] = msgspec.field(
+        default_factory=lambda: {"customer": "C-{:06d}", "free_text_invoice": "FTI-{:08d}"}
+    )
+
+
+class Reader(Strict, frozen=True):
+    """The SQL login of the change data capture reader (least rights)."""
+
+    user: str = "freshax_reader"
+    password: str = "Reader-Pass1"  # noqa: S105 - a simulator's login
+
+
+class Switches(msgspec.Struct, frozen=False, forbid_unknown_fields=True, kw_only=True):
+    """Behaviour that differs between AX sites, or is unverified; may be changed while the simulator runs.
+
+    `auth` how a caller proves who it is; `detail` what faults tell; `duplicates` the answer to a repeated MessageId.
+    """
+
+    auth: Literal["negotiate", "basic", "none"] = "negotiate"
+    validate_document_xml: bool = True
+    strict_xsi_type: bool = False
+    detail: Literal["generic", "with_exceptions"] = "with_exceptions"
+    duplicates: Literal["error", "cached_response", "off"] = "error"
+    failed_message_consumes_id: bool = False
+    find_semantics: Literal["or", "and"] = "or"
+    invoice_key: Literal["RecId", "InvoiceId"] = "RecId"
+    manual_account_numbers: bool = True
+    max_request_bytes: int = 65_536
+    call_seconds: float = 0.15
+    max_concurrent_calls: int = 16
+
+
+class AxConfig(Strict, frozen=True):
+    r"""Everything that `--config` may say.
+
+    `users` maps DOMAIN\user to its password; the first is the caller when `auth` is `none`.
+    """
+
+    seed: int = 2012
+    users: dict[str, str] = msgspec.field(default_factory=lambda: {"CONTOSO\\freshax": "Aif-Pass1"})
+    trusted_intermediaries: tuple[str, ...] = ()
+    reader: Reader = Reader()
+    cdc_tables: tuple[str, ...] = ("CUSTTABLE", "DIRPARTYTABLE")
+    capture_interval_seconds: float = 5.0
+    currencies: tuple[str, ...] = ("USD", "EUR", "GBP", "CAD", "JPY")
+    countries: dict[str, str] = msgspec.field(
+        default_factory=lambda: {"USA": "US", "CAN": "CA", "GBR": "GB", "DEU": "DE", "FRA": "FR", "SWE": "SE"}
+    )
+    main_accounts: tuple[MainAccount, ...] = (
+        MainAccount(id="401100", name="Product sales"),
+        MainAccount(id="401200", name="Service revenue"),
+    )
+    dimensions: dict[str, tuple[str, ...]] = msgspec.field(
+        default_factory=lambda: {"BusinessUnit": ("001", "002"), "Department": ("022", "023")}
+    )
+    companies: dict[str, Company] = msgspec.field(default_factory=lambda: {"usmf": Company()})
+    switches: Switches = msgspec.field(default_factory=Switches)
+
+
+def load(path: Path | None) -> AxConfig:
+    """Read a configuration file; None gives the default system.
+
+    Raises: msgspec.ValidationError naming the key that does not fit.
+    """
+    return AxConfig() if path is None else msgspec.json.decode(path.read_bytes(), type=AxConfig)

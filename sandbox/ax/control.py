@@ -1,0 +1,196 @@
+"""The control API below `/_control`: switches, faults, scenario acts, the end state. No part of the simulated AX."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio.to_thread
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox.ax.app import AifApplication
+from sandbox.ax.capture import CaptureControl
+from sandbox.ax.chaos import Fault
+from sandbox.ax.config import Strict, Switches
+from sandbox.ax.model import invoices, state
+from sandbox.ax.model.database import AxDatabase
+from sandbox.ax.soap.port import Clock
+
+PREFIX = "/_control"
+
+
+class PostRequest(Strict, frozen=True):
+    """Body of POST /post: which unposted invoices to post; no RecIds means all of the company (or of all companies)."""
+
+    company: str = ""
+    rec_ids: tuple[int, ...] | None = None
+
+
+class RenameRequest(Strict, frozen=True):
+    """Body of POST /customers/{company}/{account}/rename."""
+
+    name: str
+
+
+class RestartRequest(Strict, frozen=True):
+    """Body of POST /restart: how long every answer is 503."""
+
+    for_seconds: float
+
+
+class CaptureRequest(Strict, frozen=True):
+    """Body of POST /capture: start or stop the capture job, change its polling interval, scan at once."""
+
+    running: bool | None = None
+    interval_seconds: float | None = None
+    scan: bool = False
+
+
+class Control:
+    """The endpoints. Wrong bodies get 422 with the reason."""
+
+    def __init__(
+        self,
+        application: AifApplication,
+        database: AxDatabase,
+        companies: tuple[str, ...],
+        clock: Clock,
+        capture: CaptureControl | None,
+    ) -> None:
+        self._application = application
+        self._database = database
+        self._companies = companies
+        self._clock = clock
+        self._capture = capture
+
+    def routes(self) -> list[Route]:
+        """Return the routes of the control API."""
+        table: tuple[tuple[str, str, Callable[[Request], Awaitable[Response]]], ...] = (
+            ("/state", "GET", self.state),
+            ("/switches", "GET", self.switches),
+            ("/switches", "PATCH", self.change_switches),
+            ("/faults", "GET", self.list_faults),
+            ("/faults", "POST", self.add_fault),
+            ("/faults", "DELETE", self.clear_faults),
+            ("/restart", "POST", self.restart),
+            ("/calls", "GET", self.calls),
+            ("/post", "POST", self.post),
+            ("/customers/{company}/{account}/rename", "POST", self.rename),
+            ("/capture", "GET", self.capture_state),
+            ("/capture", "POST", self.capture),
+            ("/sql/faults", "GET", self.sql_faults),
+            ("/sql/faults", "POST", self.add_sql_fault),
+            ("/sql/faults", "DELETE", self.clear_sql_faults),
+        )
+        return [Route(PREFIX + path, _checked(handler), methods=[method]) for path, method, handler in table]
+
+    async def state(self, _request: Request) -> Response:
+        """GET /state: everything stored."""
+        return JSONResponse(await anyio.to_thread.run_sync(state.snapshot, self._database, self._clock()))
+
+    async def switches(self, _request: Request) -> Response:
+        """GET /switches."""
+        return JSONResponse(msgspec.to_builtins(self._application.switches))
+
+    async def change_switches(self, request: Request) -> Response:
+        """PATCH /switches: change some; unknown names and values are refused."""
+        merged = msgspec.to_builtins(self._application.switches) | msgspec.json.decode(await request.body())
+        changed = msgspec.convert(merged, Switches)
+        for name in Switches.__struct_fields__:
+            setattr(self._application.switches, name, getattr(changed, name))
+        return JSONResponse(msgspec.to_builtins(self._application.switches))
+
+    async def list_faults(self, _request: Request) -> Response:
+        """GET /faults: those that still fire."""
+        return JSONResponse(msgspec.to_builtins(self._application.faults.pending()))
+
+    async def add_fault(self, request: Request) -> Response:
+        """POST /faults."""
+        fault = self._application.faults.add(msgspec.json.decode(await request.body(), type=Fault))
+        return JSONResponse(msgspec.to_builtins(fault), 201)
+
+    async def clear_faults(self, _request: Request) -> Response:
+        """DELETE /faults."""
+        self._application.faults.clear()
+        return Response(status_code=204)
+
+    async def restart(self, request: Request) -> Response:
+        """POST /restart: as when any port of the AOS is activated, all ports answer 5xx for a while."""
+        wanted = msgspec.json.decode(await request.body(), type=RestartRequest)
+        self._application.restart_until = time.monotonic() + wanted.for_seconds
+        return Response(status_code=204)
+
+    async def calls(self, _request: Request) -> Response:
+        """GET /calls: counters by operation and outcome."""
+        return JSONResponse(self._application.counters.calls)
+
+    async def post(self, request: Request) -> Response:
+        """POST /post: AX's batch posts free-text invoices."""
+        wanted = msgspec.json.decode(await request.body() or b"{}", type=PostRequest)
+        companies = (wanted.company,) if wanted.company else self._companies
+
+        def run() -> list[dict[str, Any]]:
+            posted = []
+            for company in companies:
+                with self._database.transaction(company, self._clock()) as transaction:
+                    posted += invoices.post(transaction, wanted.rec_ids)
+            return [{"company": r["DATAAREAID"], "rec_id": r["RECID"], "invoice_id": r["INVOICEID"]} for r in posted]
+
+        return JSONResponse({"posted": await anyio.to_thread.run_sync(run)})
+
+    async def rename(self, request: Request) -> Response:
+        """POST /customers/{company}/{account}/rename: the name lives on DIRPARTYTABLE, CUSTTABLE is not touched."""
+        name = msgspec.json.decode(await request.body(), type=RenameRequest).name
+        company, account = request.path_params["company"], request.path_params["account"]
+
+        def run() -> bool:
+            with self._database.transaction(company, self._clock()) as transaction:
+                customer = transaction.row("CUSTTABLE", ACCOUNTNUM=account)
+                if customer is None:
+                    return False
+                change = {"NAME": name[:100], "MODIFIEDDATETIME": transaction.now}
+                transaction.update("DIRPARTYTABLE", customer["PARTY"], change)
+                return True
+
+        return Response(status_code=204 if await anyio.to_thread.run_sync(run) else 404)
+
+    async def capture_state(self, _request: Request) -> Response:
+        """GET /capture."""
+        return JSONResponse(self._sql().state())
+
+    async def capture(self, request: Request) -> Response:
+        """POST /capture."""
+        wanted = msgspec.json.decode(await request.body(), type=CaptureRequest)
+        await self._sql().change(wanted.running, wanted.interval_seconds, scan=wanted.scan)
+        return JSONResponse(self._sql().state())
+
+    async def sql_faults(self, _request: Request) -> Response:
+        """GET /sql/faults: faults of the SQL Server stand-in that still fire."""
+        return JSONResponse(self._sql().faults())
+
+    async def add_sql_fault(self, request: Request) -> Response:
+        """POST /sql/faults: passed to the SQL Server stand-in."""
+        self._sql().add_fault(msgspec.json.decode(await request.body()))
+        return JSONResponse(self._sql().faults(), 201)
+
+    async def clear_sql_faults(self, _request: Request) -> Response:
+        """DELETE /sql/faults."""
+        self._sql().clear_faults()
+        return Response(status_code=204)
+
+    def _sql(self) -> CaptureControl:
+        if self._capture is None:
+            raise ValueError("this simulator runs without the SQL Server stand-in")
+        return self._capture
+
+
+def _checked(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except (msgspec.ValidationError, msgspec.DecodeError, ValueError, TypeError) as error:
+            return JSONResponse({"error": str(error)}, 422)
+
+    return endpoint

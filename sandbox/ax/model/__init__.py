@@ -1,0 +1,1 @@
+"""The AX database: its tables, and the business documents stored in them."""

@@ -1,0 +1,84 @@
+"""Financial dimensions: default dimensions as value sets, and ledger accounts as value combinations.
+
+A record points by RECID to a set (DEFAULTDIMENSION) or a combination (LEDGERDIMENSION); equal contents share
+one row, as in AX.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+from sandbox.ax.model import faults
+from sandbox.ax.model.database import Transaction
+from sandbox.ax.model.references import MAIN_ACCOUNT
+
+DEFAULT_ACCOUNT = 2
+"""LEDGERDIMENSIONTYPE of a default account: a main account without dimensions (ordinal unverified)."""
+
+
+def value_set(transaction: Transaction, values: Mapping[str, str]) -> int:
+    """Return the RECID of the set with these dimension values, made if it is new; 0 for no values.
+
+    Raises: AifError F9 for a dimension or a value that AX does not know.
+    """
+    items: list[tuple[int, str]] = []
+    for name, value in sorted(values.items()):
+        items.append((_value(transaction, name, value), value))
+    if not items:
+        return 0
+    digest = hashlib.sha256(repr(items).encode()).hexdigest()
+    found = transaction.row("DIMENSIONATTRIBUTEVALUESET", HASH=digest)
+    if found is not None:
+        return int(found["RECID"])
+    recid = transaction.insert("DIMENSIONATTRIBUTEVALUESET", {"HASH": digest})
+    for value_recid, text in items:
+        row = {"DIMENSIONATTRIBUTEVALUESET": recid, "DIMENSIONATTRIBUTEVALUE": value_recid, "DISPLAYVALUE": text}
+        transaction.insert("DIMENSIONATTRIBUTEVALUESETITEM", row)
+    return recid
+
+
+def values_of(transaction: Transaction, recid: int) -> dict[str, str]:
+    """Return dimension name to value of a set; {} for RECID 0."""
+    if not recid:
+        return {}
+    names = {row["RECID"]: row["NAME"] for row in transaction.rows("DIMENSIONATTRIBUTE")}
+    found: dict[str, str] = {}
+    for item in transaction.rows("DIMENSIONATTRIBUTEVALUESETITEM", DIMENSIONATTRIBUTEVALUESET=recid):
+        value = transaction.row("DIMENSIONATTRIBUTEVALUE", RECID=item["DIMENSIONATTRIBUTEVALUE"])
+        if value is not None:
+            found[names[value["DIMENSIONATTRIBUTE"]]] = item["DISPLAYVALUE"]
+    return found
+
+
+def default_account(transaction: Transaction, main_account: str) -> int:
+    """Return the RECID of the combination that stands for a main account alone, made if it is new.
+
+    Raises: AifError F10 for an empty account, F9 for one that is not in the chart of accounts.
+    """
+    if not main_account:
+        raise faults.must_be_filled(MAIN_ACCOUNT.label)
+    account = transaction.row("MAINACCOUNT", MAINACCOUNTID=main_account)
+    if account is None:
+        raise faults.not_found(main_account, MAIN_ACCOUNT.label, MAIN_ACCOUNT.table_label)
+    key = {"MAINACCOUNT": account["RECID"], "LEDGERDIMENSIONTYPE": DEFAULT_ACCOUNT}
+    found = transaction.row("DIMENSIONATTRIBUTEVALUECOMBINATION", **key)
+    if found is not None:
+        return int(found["RECID"])
+    return transaction.insert("DIMENSIONATTRIBUTEVALUECOMBINATION", key | {"DISPLAYVALUE": account["MAINACCOUNTID"]})
+
+
+def account_of(transaction: Transaction, recid: int) -> str:
+    """Return the text of a ledger dimension; '' for RECID 0."""
+    found = transaction.row("DIMENSIONATTRIBUTEVALUECOMBINATION", RECID=recid) if recid else None
+    return str(found["DISPLAYVALUE"]) if found else ""
+
+
+def _value(transaction: Transaction, name: str, value: str) -> int:
+    attribute = transaction.row("DIMENSIONATTRIBUTE", NAME=name)
+    if attribute is None:
+        raise faults.not_found(name, "Name", "Financial dimensions")
+    for tag in transaction.rows("DIMENSIONFINANCIALTAG", VALUE=value):
+        key = {"DIMENSIONATTRIBUTE": attribute["RECID"], "ENTITYINSTANCE": tag["RECID"]}
+        found = transaction.row("DIMENSIONATTRIBUTEVALUE", **key)
+        if found is not None and not found["ISSUSPENDED"]:
+            return int(found["RECID"])
+    raise faults.not_found(value, name, "Financial dimension values")

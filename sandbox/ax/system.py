@@ -1,0 +1,143 @@
+"""A whole AX system: the SQL Server stand-in, AX's tables with their master data, change data capture, the AIF port."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sandbox.ax.capture import CaptureControl
+from sandbox.ax.config import AxConfig
+from sandbox.ax.model import seed
+from sandbox.ax.model.database import AxDatabase
+from sandbox.ax.model.tables import TABLES
+from sandbox.ax.server import AifServer
+from sandbox.ax.soap.port import Clock
+
+DATABASE = "AX"
+SPARE_CONNECTIONS = 4
+"""Connections beside one per concurrent call: the control API's."""
+
+READABLE = ("CUSTINVOICETABLE", "CUSTINVOICELINE", "DIMENSIONATTRIBUTEVALUECOMBINATION", "CUSTGROUP", "MAINACCOUNT")
+"""Tables that the reader's login may read beside the captured ones: what a look-up by natural key needs."""
+
+
+def utc_now() -> datetime:
+    """Return the time as AX stores it: naive UTC."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class AxSystem:
+    """An async context manager. `state` is an existing folder; nothing outside it is written."""
+
+    def __init__(
+        self, config: AxConfig, state: Path, *, host: str = "127.0.0.1", port: int = 0, clock: Clock = utc_now
+    ) -> None:
+        from sandbox.sqlserver import SqlServer
+
+        self._config = config
+        self._state = state
+        self._host, self._port = host, port
+        self._clock = clock
+        self.sql = SqlServer(
+            state / "sqlserver",
+            database=DATABASE,
+            logins={"sa": "Sa-Pass1", config.reader.user: config.reader.password},
+            capture_interval_seconds=config.capture_interval_seconds,
+        )
+        self._database: AxDatabase | None = None
+        self._server: AifServer | None = None
+
+    async def __aenter__(self) -> "AxSystem":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    @property
+    def server(self) -> AifServer:
+        """The running AIF server."""
+        if self._server is None:
+            raise RuntimeError("the AX system is not started")
+        return self._server
+
+    async def start(self) -> None:
+        """Start everything, in order; stops what it has started when it fails."""
+        await self.sql.start()
+        try:
+            await self._create_tables()
+            limit = self._config.switches.max_concurrent_calls + SPARE_CONNECTIONS
+            self._database = AxDatabase(self.sql.dsn, connections=limit, seed=self._config.seed)
+            await asyncio.to_thread(self._fill, self._database)
+            capture = CaptureControl(self.sql)
+            self._server = AifServer(
+                self._database, self._config, self._state, self._clock, capture, host=self._host, port=self._port
+            )
+            await self._server.start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop in the reverse order."""
+        if self._server is not None:
+            await self._server.stop()
+        if self._database is not None:
+            self._database.close()
+        await self.sql.stop()
+
+    def ready(self) -> dict[str, Any]:
+        """Return the line that the program prints when it is ready."""
+        return {
+            "aif_url": self.server.aif_url,
+            "sql": {
+                "host": self.sql.host,
+                "port": self.sql.port,
+                "database": self.sql.database,
+                "user": self._config.reader.user,
+                "password": self._config.reader.password,
+                "ca_file": str(self.sql.ca_file),
+            },
+            "control_url": self.server.control_url,
+        }
+
+    async def _create_tables(self) -> None:
+        """Make AX's tables in T-SQL, so that types are SQL Server's; capture and rights come before any row."""
+        for table in TABLES.values():
+            await self.sql.execute(table.create_statement())
+        await self.sql.execute("EXEC sys.sp_cdc_enable_db")
+        for name in self._config.cdc_tables:
+            await self.sql.execute(
+                f"EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'{name}', @role_name = NULL"
+            )
+        reader = self._config.reader.user
+        for name in dict.fromkeys((*self._config.cdc_tables, *READABLE)):
+            await self.sql.execute(f"GRANT SELECT ON dbo.{name} TO [{reader}]")
+        await self.sql.execute(f"GRANT SELECT ON SCHEMA::cdc TO [{reader}]")
+        await self.sql.execute(f"GRANT VIEW DATABASE STATE TO [{reader}]")
+
+    def _fill(self, database: AxDatabase) -> None:
+        database.prepare()
+        seed.seed(database, self._config, self._clock())
+
+
+@contextmanager
+def running(config: AxConfig, state: Path, *, clock: Clock = utc_now) -> Iterator[AxSystem]:
+    """Run an AX system in a thread with its own event loop, for synchronous callers."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="ax", daemon=True)
+    thread.start()
+    try:
+        system = AxSystem(config, state, clock=clock)
+        asyncio.run_coroutine_threadsafe(system.start(), loop).result()
+        try:
+            yield system
+        finally:
+            asyncio.run_coroutine_threadsafe(system.stop(), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
