@@ -14,6 +14,8 @@ import sys
 import threading
 from pathlib import Path
 
+import msgspec
+
 from sandbox.freshbooks.config import Config, read_config
 from sandbox.freshbooks.server import FreshBooksSimulator
 
@@ -31,7 +33,10 @@ def main() -> int:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    config = read_config(options.config) if options.config else Config()
+    try:
+        config = read_config(options.config) if options.config else Config()
+    except (OSError, msgspec.MsgspecError) as error:
+        parser.error(f"--config {options.config}: {error}")
     with FreshBooksSimulator(config, host=options.host, port=options.port) as simulator:
         sys.stdout.write(json.dumps(simulator.ready) + "\n")
         sys.stdout.flush()
