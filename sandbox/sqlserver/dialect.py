@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -61,8 +62,12 @@ def type_name(node: exp.DataType) -> str:
     raise SqlError(40000, f"The type {node.sql(dialect='tsql')} is not simulated.")
 
 
-def without_clustering(text: str) -> str:
-    """Return a definition without CLUSTERED and NONCLUSTERED, which mean nothing here and are not parsed everywhere."""
+def readable(text: str) -> str:
+    """Return `text` without what sqlglot misreads.
+
+    SUSER_SNAME() would become CURRENT_USER; CLUSTERED and NONCLUSTERED mean nothing here and are not parsed everywhere.
+    """
+    text = re.sub(r"\bSUSER_S?NAME\s*\(\s*\)", "LOGIN_NAME()", text, flags=re.IGNORECASE)
     head = text.lstrip()[:6].upper()
     if head not in ("CREATE", "ALTER "):
         return text

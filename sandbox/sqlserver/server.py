@@ -155,12 +155,10 @@ class SqlServer:
                     rows = result.rows
         return rows
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task:
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
-        await serve_connection(self, reader, writer)
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(serve_connection(self, reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
 
     async def _engine(self, login: str) -> Engine:
         role = "postgres" if login.lower() == _SUPERUSER else login

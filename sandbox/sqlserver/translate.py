@@ -46,7 +46,7 @@ class Statement:
 def parse(text: str) -> list[exp.Expression]:
     """Return the syntax trees of `text`; raises 102 for what is not T-SQL."""
     try:
-        trees = sqlglot.parse(dialect.without_clustering(text), read="tsql")
+        trees = sqlglot.parse(dialect.readable(text), read="tsql")
     except sqlglot.errors.SqlglotError as error:
         detail = error.errors[0] if isinstance(error, sqlglot.errors.ParseError) and error.errors else {}
         near = detail.get("highlight") or text[:40]
@@ -100,7 +100,7 @@ class _Translation:
         self._tables()
         tree = self.tree = tree.transform(self._dotted_functions, copy=False)
         self._columns()
-        tree = self.tree = tree.transform(self._expression, copy=False)
+        tree = self.tree = self._rewritten(tree)
         self._statement_form()
         if isinstance(tree, (exp.Create, exp.Alter)):
             sql = dialect.definition(tree)
@@ -214,6 +214,17 @@ class _Translation:
             sources = [r for a, r in self.by_alias.items() if a == node.table.lower()]
         found = [r.columns[node.name.lower()] for r in sources if node.name.lower() in r.columns]
         return bool(found) and all(column.not_null for column in found)
+
+    def _rewritten(self, tree: exp.Expression) -> exp.Expression:
+        """Rewrite from the leaves up: `transform` would not look below a node that it has replaced."""
+        for node in reversed(list(tree.walk())):
+            new = self._expression(node)
+            if new is not node:
+                if node is tree:
+                    tree = new
+                else:
+                    node.replace(new)
+        return tree
 
     def _expression(self, node: exp.Expression) -> exp.Expression:
         if isinstance(node, exp.Parameter):
