@@ -91,6 +91,8 @@ class Worker:
         self._tasks: list[asyncio.Task[None]] = []
         self._wake: Callable[[str], None] = lambda _what: None
         self._client: FreshBooksClient | None = None
+        self._started = False
+        self.health.ready_when("started", lambda: self._started)
 
     async def start(self) -> None:
         """Recover the stores, then join the groups: no record is decided on half of the master data."""
@@ -109,6 +111,7 @@ class Worker:
             await asyncio.to_thread(store.wait_recovered, _RECOVERY_SECONDS)
         await asyncio.gather(*(agent.start() for agent in self._agents))
         self._observe()
+        self._started = True
 
     async def stop(self) -> None:
         """Finish what is under way, commit, leave the groups."""
@@ -224,6 +227,8 @@ class Worker:
             self.health.ready_when(f"{agent.name} assigned", partial(getattr, agent, "ready"))
         for store in self._stores.values():
             self.health.ready_when(f"{store.topic.name} recovered", partial(getattr, store, "recovered"))
+        for agent in self._agents:
+            self._background(agent.guard())
         groups = {agent.group: agent.topics for agent in self._agents}
         self._background(LagMonitor(self._settings.kafka, groups).run())
 

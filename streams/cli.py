@@ -103,7 +103,7 @@ def capture() -> None:
 
 
 @app.command(
-    epilog="Examples: freshax demo --once · freshax demo --once --scenario my-day.yaml --report out.json · freshax demo --keep"
+    epilog="Examples: freshax demo --once; freshax demo --once --scenario day.yaml --report out.json; freshax demo --keep"
 )
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Play the scenario, reconcile, stop.")] = False,
@@ -116,6 +116,9 @@ def demo(
         int, typer.Option("--kill-workers", min=0, max=20, help="Kill (-9) a worker so many times at random.")
     ] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Seed of what is random (which worker, when).")] = 1,
+    state: Annotated[
+        Path | None, typer.Option("--state", help="Keep logs and data in this folder; a temporary one when not given.")
+    ] = None,
 ) -> None:
     """Play a business day in the sandbox: real Kafka and registry, strict simulators of both ends."""
     if once == keep:
@@ -126,7 +129,9 @@ def demo(
         _fail(
             _EXIT_FAILED, f"the sandbox is not installed ({error.name}); run `make setup`, or install freshax[sandbox]"
         )
-    raise typer.Exit(run_demo(scenario=scenario, report=report, keep=keep, kill_workers=kill_workers, seed=seed))
+    raise typer.Exit(
+        run_demo(scenario=scenario, report=report, keep=keep, kill_workers=kill_workers, seed=seed, state=state)
+    )
 
 
 @topics_app.command("plan", epilog="Example: freshax topics plan --output json")

@@ -24,9 +24,10 @@ def freshbooks_config(scenario: Scenario) -> dict[str, Any]:
 
 def ax_config(scenario: Scenario) -> dict[str, Any]:
     """Configuration of the AX simulator: one company with groups, taxes, accounts and the scenario's customers."""
-    rates = {tax.ax_group: {tax.ax_group: str(tax.percent)} for tax in scenario.taxes.values() if tax.ax_group}
+    # AX compares codes without case, so a tax has one code, wherever it is charged.
+    rates = {tax.ax_group: {name.upper(): str(tax.percent)} for name, tax in scenario.taxes.items() if tax.ax_group}
     for pair in scenario.tax_pairs:
-        rates[pair.ax_group] = {name: str(scenario.taxes[name].percent) for name in pair.taxes}
+        rates[pair.ax_group] = {name.upper(): str(scenario.taxes[name].percent) for name in pair.taxes}
     company = {
         "currency": "USD",
         "customer_groups": [{"id": "10", "name": "Companies"}, {"id": "80", "name": "Persons"}],

@@ -90,7 +90,7 @@ class Observer:
             clients=[_client(one) for one in freshbooks["clients"]],
             invoices=[_invoice(one) for one in freshbooks["invoices"]],
             customers=[_customer(one) for one in ax["customers"]],
-            ax_invoices=[_ax_invoice(one) for one in ax["invoices"]],
+            ax_invoices=[_ax_invoice(one) for one in ax["free_text_invoices"]],
         )
 
     def _watch(self) -> None:
@@ -229,13 +229,11 @@ def _customer(one: Json) -> AxCustomer:
 
 
 def _ax_invoice(one: Json) -> AxInvoice:
-    lines = one["lines"]
-    total = sum((Decimal(line["amount_cur"]) + Decimal(line["tax_amount"]) for line in lines), Decimal(0))
     return AxInvoice(
         company=one["company"],
         rec_id=int(one["rec_id"]),
         account=one["customer_account"],
         currency=one["currency"],
         customer_ref=one["customer_ref"],
-        total=total.normalize() + Decimal("0.00"),
+        total=Decimal(one["total"]),
     )

@@ -29,21 +29,25 @@ from sandbox.stack.supervisor import Supervisor
 
 DEFAULT_SCENARIO = Path(__file__).parent.parent / "scenarios" / "business-day.yaml"
 _LOOK_SECONDS = 0.4
+_FILE_WIDTH = 140
 # Both ends must stay as they are for so long before the day counts as over: a late double would show in it.
 _QUIET_SECONDS = 1.5
 
 
-def run_demo(*, scenario: Path | None, report: Path | None, keep: bool, kill_workers: int, seed: int) -> int:
+def run_demo(
+    *, scenario: Path | None, report: Path | None, keep: bool, kill_workers: int, seed: int, state: Path | None
+) -> int:
     """Play one scenario; see `freshax demo --help`."""
-    console = Console(soft_wrap=not sys.stdout.isatty())
+    # A file or a pipe has no width of its own: wide enough for the table of documents.
+    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
     try:
         script = load_scenario(scenario or DEFAULT_SCENARIO)
     except ScenarioError as error:
         Console(stderr=True).print(f"freshax demo: {error}", style="red", markup=False)
         return 2
     try:
-        with tempfile.TemporaryDirectory(prefix="freshax-demo-") as folder, Supervisor() as supervisor:
-            demo = _Demo(script, Path(folder), supervisor, console)
+        with _folder(state) as folder, Supervisor() as supervisor:
+            demo = _Demo(script, folder, supervisor, console)
             ledger = demo.run(kill_workers=kill_workers, seed=seed)
             if report is not None:
                 write_json(ledger, report)
@@ -56,6 +60,17 @@ def run_demo(*, scenario: Path | None, report: Path | None, keep: bool, kill_wor
     except KeyboardInterrupt:
         console.print("stopped")
         return 130
+
+
+@contextmanager
+def _folder(state: Path | None) -> Iterator[Path]:
+    """The folder of all logs and data: the given one, which stays, or a temporary one."""
+    if state is None:
+        with tempfile.TemporaryDirectory(prefix="freshax-demo-") as folder:
+            yield Path(folder)
+    else:
+        state.mkdir(parents=True, exist_ok=True)
+        yield state.resolve()
 
 
 class _Demo:

@@ -177,7 +177,7 @@ class Scenario(Part):
     pace_seconds: float = Field(0.15, ge=0, le=10, description="Pause between two acts.")
     patience_seconds: float = Field(60, gt=0, le=3600, description="Longest wait for the last document.")
     ax_call_seconds: float = Field(0.15, ge=0, le=10, description="Duration of an AIF call.")
-    taxes: dict[str, Tax] = Field(default_factory=dict)
+    taxes: dict[Annotated[str, Field(max_length=10)], Tax] = Field(default_factory=dict, description="By AX tax code.")
     tax_pairs: list[TaxPair] = Field(default_factory=list)
     catalog: list[Line] = Field(default_factory=list, description="Lines that generated invoices are made of.")
     ax_customers: list[AxCustomer] = Field(default_factory=list)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import faust
 
+from schemas.failures import FatalError
 from schemas.topics import Topic
 from streams.agents.lanes import Bury, Handler, Lanes
 from streams.runtime.dead_letters import Origin
@@ -20,6 +21,7 @@ from streams.runtime.settings import KafkaSettings, WorkerSettings
 
 # Bounds memory and the number of records that a crash repeats.
 MAX_IN_FLIGHT = 256
+_GUARD_SECONDS = 0.5
 
 
 class Agent:
@@ -75,8 +77,22 @@ class Agent:
         """True when the group has given partitions (or has none left) and the stream runs."""
         return bool(self.app.started and not self.app.rebalancing)
 
+    async def guard(self) -> None:
+        """Tell the process to stop when a part of Faust has crashed, until cancelled.
+
+        Faust's fetcher runs in a thread of its own: when that crashes, the app stays 'started' and reads nothing for
+        ever. Silence must not be taken for health.
+        """
+        while True:
+            reason = _crash_reason(self.app)
+            if reason is not None:
+                self._stop(FatalError("consumer_crashed", f"consuming as {self.group}: {reason!r}"))
+                return
+            await asyncio.sleep(_GUARD_SECONDS)
+
     async def start(self) -> None:
         """Join the group and consume."""
+        (self._worker.data_dir / self.name).mkdir(parents=True, exist_ok=True)
         self.app.finalize()
         await self.app.start()
 
@@ -106,6 +122,13 @@ class Agent:
                 await asyncio.Event().wait()
 
         self.app.agent(source, name=self.name, concurrency=1)(consume)
+
+
+def _crash_reason(service: Any) -> BaseException | None:
+    """What crashed a service or one that it started, None when all run."""
+    if service.crashed:
+        return cast("BaseException", service.crash_reason or RuntimeError(f"{service.label} crashed"))
+    return next((reason for child in service._children if (reason := _crash_reason(child))), None)  # noqa: SLF001 - mode has no public way down
 
 
 def _origin(event: Any) -> Origin:

@@ -49,7 +49,7 @@ def configure_logs(settings: ObserveSettings, *, service: str) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     # These libraries say at `info` what nobody acts on: every request, every rebalance step.
-    for noisy in ("aiokafka", "faust", "mode", "httpx", "httpcore", "uvicorn.access", "zeep", "urllib3"):
+    for noisy in ("aiokafka", "faust", "mode", "httpx", "httpx2", "httpcore", "uvicorn.access", "zeep", "urllib3"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
     structlog.contextvars.bind_contextvars(service=service)
 
