@@ -36,6 +36,8 @@ class AifServer:
         port: int = 0,
     ) -> None:
         self._socket = socket.create_server((host, port))
+        # asyncio sets this only on sockets that name their protocol; without it each answer waits 40 ms for an ACK.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._address = f"http://{host}:{self._socket.getsockname()[1]}"
         connections = Connections()
         switches = config.switches

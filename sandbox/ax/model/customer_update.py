@@ -9,7 +9,8 @@ from typing import Any
 
 from sandbox.ax.contract import entities
 from sandbox.ax.model import customers, dimensions, faults, parties, references
-from sandbox.ax.model.customers import STORED, Stored
+from sandbox.ax.model.customer_scope import CONTACT_COLUMNS, CUSTOMER_COLUMNS, PARTY_FIELDS, refuse_unknown
+from sandbox.ax.model.customers import Stored
 from sandbox.ax.model.database import Row, Transaction
 from sandbox.ax.model.tables import TABLES
 from sandbox.ax.soap.document import Nil, Node
@@ -27,7 +28,7 @@ def update(transaction: Transaction, account: str, node: Node, *, clear_nil: boo
         raise faults.not_identified()
     if node.action in ("create", "delete"):
         raise faults.AifError(f"The action '{node.action}' is not allowed on an update of CustTable.")
-    customers.check_simulated(node)
+    refuse_unknown(node, creating=False)
     check_versions(node, stored)
     partial = node.action == "update"
     _update_customer(transaction, node, stored.customer, partial=partial, clear_nil=clear_nil)
@@ -78,7 +79,7 @@ def _check_postal_version(node: Node, stored: Stored) -> None:
 def _update_customer(transaction: Transaction, node: Node, row: Row, *, partial: bool, clear_nil: bool) -> None:
     columns = {
         column: value
-        for name, column in STORED.items()
+        for name, column in CUSTOMER_COLUMNS.items()
         if name not in _KEPT
         and (value := _new_value(node, name, TABLES["CUSTTABLE"].types[column], partial)) is not None
     }
@@ -109,9 +110,8 @@ def _update_party(transaction: Transaction, party: Node, stored: Stored, *, part
     if party.action in ("create", "delete"):
         raise faults.AifError(f"The action '{party.action}' is not allowed on the DirParty of a customer.")
     partial = partial or party.action == "update"
-    customers.party_columns(party)  # refuses what has no column
     columns: dict[str, Any] = {}
-    for name in customers.PARTY_FIELDS:
+    for name in PARTY_FIELDS:
         value = _new_value(party, name, TABLES["DIRPARTYTABLE"].types[name.upper()], partial)
         if value is not None:
             columns[name.upper()] = value
@@ -165,7 +165,7 @@ def _update_address(transaction: Transaction, child: Node, link: Row, address: R
 
 def _update_contact(transaction: Transaction, child: Node, link: Row, contact: Row, *, partial: bool) -> None:
     columns: dict[str, Any] = {}
-    for name, column in (("Locator", "LOCATOR"), ("LocatorExtension", "LOCATOREXTENSION"), ("Type", "TYPE")):
+    for name, column in (*CONTACT_COLUMNS.items(), ("Type", "TYPE")):
         value = _new_value(child, name, TABLES["LOGISTICSELECTRONICADDRESS"].types[column], partial)
         if value is not None:
             columns[column] = value

@@ -10,22 +10,22 @@ import psycopg
 from sandbox.ax.contract import entities
 from sandbox.ax.model import dimensions, faults, parties, references
 from sandbox.ax.model.criteria import Criterion, condition
+from sandbox.ax.model.customer_scope import (
+    ADDRESS_FIELDS,
+    CONTACT_COLUMNS,
+    CUSTOMER_COLUMNS,
+    CUSTOMER_FIELDS,
+    PARTY_FIELDS,
+    REFERENCES,
+    is_set,
+    refuse_unknown,
+)
 from sandbox.ax.model.database import Row, Transaction
 from sandbox.ax.model.tables import TABLES
 from sandbox.ax.soap.document import Nil, Node
 
 LABEL = "Customers"
 TABLE = TABLES["CUSTTABLE"]
-FIELDS = entities.CUSTOMER.all_fields(entities.CUST_TABLE.type)
-STORED = {field.name: field.name.upper() for field in FIELDS if field.name.upper() in TABLE.types}
-"""Fields of the document that are plain columns of CUSTTABLE."""
-
-SPECIAL = frozenset({"Party", "DefaultDimension"})
-IGNORED = frozenset({"_DocumentHash", "RecId", "RecVersion", "Name"})
-"""Never written: identity, and CustTable.Name, which AX 2012 shows from the party."""
-
-PARTY_FIELDS = ("Name", "NameAlias", "LanguageId", "KnownAs", "OrgNumber", "PhoneticName", "NumberOfEmployees")
-ADDRESS_FIELDS = {name.upper(): name for name in (field.name for field in entities.POSTAL_ADDRESS.fields)}
 ORGANIZATION_TYPES = (entities.DIR_ORGANIZATION.type, entities.DIR_ORGANIZATION_BASE.type)
 
 
@@ -37,12 +37,16 @@ def create(transaction: Transaction, node: Node, *, company_currency: str, manua
 
     Raises: AifError F3 (account exists), F9 (unknown reference), F10 (mandatory field empty).
     """
-    check_simulated(node)
+    refuse_unknown(node, creating=True)
     account = _account_number(transaction, node, manual_numbers=manual_numbers)
     group = transaction.row("CUSTGROUP", CUSTGROUP=node.get("CustGroup"))
     if not node.get("CustGroup"):
         raise faults.must_be_filled("Customer group")
-    columns = {column: node.get(name) for name, column in STORED.items() if _is_set(node, name) and name not in SPECIAL}
+    columns = {
+        column: node.get(name)
+        for name, column in CUSTOMER_COLUMNS.items()
+        if is_set(node, name) and name not in REFERENCES
+    }
     columns |= {"ACCOUNTNUM": account, "CREATEDDATETIME": transaction.now, "MODIFIEDDATETIME": transaction.now}
     defaults = {
         "CURRENCY": company_currency,
@@ -76,20 +80,6 @@ def _account_number(transaction: Transaction, node: Node, *, manual_numbers: boo
     if not manual_numbers:
         raise faults.AifError("Number selection is not set to manual.", field="AccountNum")
     return str(account)
-
-
-def _is_set(node: Node, name: str) -> bool:
-    return node.values.get(name, "") not in ("", Nil.NIL)
-
-
-def check_simulated(node: Node) -> None:
-    """Raise AifError when a field brings a value that the simulator has no column for, rather than lose it."""
-    for name, value in node.values.items():
-        known = name in STORED or name in SPECIAL or name in IGNORED
-        if not known and value not in ("", 0, Nil.NIL):
-            raise faults.not_simulated(f"CustTable.{name}")
-    if _is_set(node, "Party"):
-        raise faults.not_simulated("CustTable.Party")
 
 
 def create_party(transaction: Transaction, node: Node) -> int:
@@ -129,16 +119,8 @@ def _create_person(transaction: Transaction, party: Node, columns: dict[str, Any
 
 
 def party_columns(party: Node) -> dict[str, Any]:
-    """Return the columns of DIRPARTYTABLE that the entity fills. Raises: AifError for a value that has no column."""
-    read_only = {"RecId", "RecVersion", "PartyNumber", "InstanceRelationType"} | {
-        field.name for field in entities.DIR_PARTY.fields if field.name.startswith("Primary")
-    }
-    for name, value in party.values.items():
-        if name not in PARTY_FIELDS and name not in read_only and value not in ("", 0, Nil.NIL):
-            raise faults.not_simulated(f"DirParty.{name}")
-    if party.named("OrganizationName"):
-        raise faults.not_simulated("DirParty.OrganizationName")
-    return {name.upper(): party.get(name) for name in PARTY_FIELDS if _is_set(party, name)}
+    """Return the columns of DIRPARTYTABLE that the entity fills."""
+    return {name.upper(): party.get(name) for name in PARTY_FIELDS if is_set(party, name)}
 
 
 def address_columns(address: Node) -> dict[str, Any]:
@@ -163,12 +145,7 @@ def add_address(transaction: Transaction, party: int, address: Node, *, only: bo
 
 def add_contact(transaction: Transaction, party: int, contact: Node) -> None:
     """Add a contact: e-mail address, phone number and the like."""
-    columns = {
-        "LOCATOR": contact.get("Locator"),
-        "LOCATOREXTENSION": contact.get("LocatorExtension"),
-        "COUNTRYREGIONCODE": contact.get("CountryRegionCode"),
-        "DESCRIPTION": contact.get("LocationName"),
-    }
+    columns = {column: contact.get(name) for name, column in CONTACT_COLUMNS.items()}
     kind = parties.CONTACT_TYPES[contact.get("Type", 0)]
     link = parties.add_contact(transaction, party, kind, columns, primary=bool(contact.get("IsPrimary", 0)))
     parties.set_roles(transaction, link, roles(contact))
@@ -215,7 +192,7 @@ def _stored(transaction: Transaction, customer: Row) -> Stored:
 
 def find(transaction: Transaction, criteria: Sequence[Criterion], *, semantics: str) -> list[Row]:
     """Return the CUSTTABLE rows of the company that meet the criteria, oldest first."""
-    test, parameters = condition(criteria, TABLE, "CustTable", FIELDS, semantics=semantics)
+    test, parameters = condition(criteria, TABLE, "CustTable", CUSTOMER_FIELDS, semantics=semantics)
     return transaction.select("CUSTTABLE", [test], parameters)
 
 
@@ -223,7 +200,7 @@ def to_node(transaction: Transaction, customer: Row) -> Node:
     """Return the customer's entity for a read or find response."""
     stored = _stored(transaction, customer)
     node = Node("CustTable", entities.CUST_TABLE.type)
-    node.values = {name: customer[column] for name, column in STORED.items() if name not in SPECIAL}
+    node.values = {name: customer[column] for name, column in CUSTOMER_COLUMNS.items() if name not in REFERENCES}
     node.values |= {
         "_DocumentHash": stored.document_hash,
         "DefaultDimension": dimensions.values_of(transaction, customer["DEFAULTDIMENSION"]),
@@ -271,14 +248,8 @@ def _address_node(transaction: Transaction, link: Row, address: Row) -> Node:
 
 def _contact_node(transaction: Transaction, link: Row, contact: Row) -> Node:
     node = Node("DirPartyContactInfoView", entities.CONTACT_INFO.type)
-    node.values = {
-        "CountryRegionCode": contact["COUNTRYREGIONCODE"],
-        "ElectronicAddress": contact["RECID"],
-        "LocationName": contact["DESCRIPTION"],
-        "Locator": contact["LOCATOR"],
-        "LocatorExtension": contact["LOCATOREXTENSION"],
-        "Type": contact["TYPE"],
-    }
+    node.values = {name: contact[column] for name, column in CONTACT_COLUMNS.items()}
+    node.values |= {"ElectronicAddress": contact["RECID"], "Type": contact["TYPE"]}
     return _with_link(transaction, node, link)
 
 

@@ -109,12 +109,13 @@ class AxDatabase:
 
 
 class Transaction:
-    """Reads and writes of one service call, in one company."""
+    """Reads and writes of one service call, in one company. `checked` remembers references that were found to exist."""
 
     def __init__(self, connection: psycopg.Connection[Row], company: str, now: datetime, record_version: Any) -> None:
         self._connection = connection
         self._record_version = record_version
         self.company = company
+        self.checked: set[Any] = set()
         self.now = now.replace(microsecond=0)  # AX stores its time stamps in whole seconds
 
     def insert(self, table: str, values: Mapping[str, Any]) -> int:
@@ -155,7 +156,8 @@ class Transaction:
     def rows(self, table: str, *, lock: bool = False, **equal: Any) -> list[Row]:
         """Return the records whose columns have these values, by RECID.
 
-        Text compares by the database's collation, which ignores case. Tables per company see the transaction's company only. With `lock` the records are locked for update.
+        Text compares by the database's collation, which ignores case. Tables per company see the transaction's company
+        only. With `lock` the records are locked for update.
         """
         conditions = [SQL("{} = %s").format(Identifier(column)) for column in equal]
         parameters = list(equal.values())
@@ -195,6 +197,10 @@ class Transaction:
         if row is None:
             raise KeyError(reference)
         return str(row["format"]).format(row["number"])
+
+    def serialize(self, subject: str) -> None:
+        """Wait until no other transaction holds `subject`, and hold it until this one ends."""
+        self._connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [subject])
 
     def execute(self, statement: str | Composed, parameters: Sequence[Any] = ()) -> list[Row]:
         """Run a statement of the schema `ax` and return its rows, if it has any."""

@@ -6,9 +6,10 @@ one row, as in AX.
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 from sandbox.ax.model import faults
-from sandbox.ax.model.database import Transaction
+from sandbox.ax.model.database import Row, Transaction
 from sandbox.ax.model.references import MAIN_ACCOUNT
 
 DEFAULT_ACCOUNT = 2
@@ -25,11 +26,11 @@ def value_set(transaction: Transaction, values: Mapping[str, str]) -> int:
         items.append((_value(transaction, name, value), value))
     if not items:
         return 0
-    digest = hashlib.sha256(repr(items).encode()).hexdigest()
-    found = transaction.row("DIMENSIONATTRIBUTEVALUESET", HASH=digest)
+    key = {"HASH": hashlib.sha256(repr(items).encode()).hexdigest()}
+    found = _shared(transaction, "DIMENSIONATTRIBUTEVALUESET", key)
     if found is not None:
         return int(found["RECID"])
-    recid = transaction.insert("DIMENSIONATTRIBUTEVALUESET", {"HASH": digest})
+    recid = transaction.insert("DIMENSIONATTRIBUTEVALUESET", key)
     for value_recid, text in items:
         row = {"DIMENSIONATTRIBUTEVALUESET": recid, "DIMENSIONATTRIBUTEVALUE": value_recid, "DISPLAYVALUE": text}
         transaction.insert("DIMENSIONATTRIBUTEVALUESETITEM", row)
@@ -60,7 +61,7 @@ def default_account(transaction: Transaction, main_account: str) -> int:
     if account is None:
         raise faults.not_found(main_account, MAIN_ACCOUNT.label, MAIN_ACCOUNT.table_label)
     key = {"MAINACCOUNT": account["RECID"], "LEDGERDIMENSIONTYPE": DEFAULT_ACCOUNT}
-    found = transaction.row("DIMENSIONATTRIBUTEVALUECOMBINATION", **key)
+    found = _shared(transaction, "DIMENSIONATTRIBUTEVALUECOMBINATION", key)
     if found is not None:
         return int(found["RECID"])
     return transaction.insert("DIMENSIONATTRIBUTEVALUECOMBINATION", key | {"DISPLAYVALUE": account["MAINACCOUNTID"]})
@@ -70,6 +71,20 @@ def account_of(transaction: Transaction, recid: int) -> str:
     """Return the text of a ledger dimension; '' for RECID 0."""
     found = transaction.row("DIMENSIONATTRIBUTEVALUECOMBINATION", RECID=recid) if recid else None
     return str(found["DISPLAYVALUE"]) if found else ""
+
+
+def _shared(transaction: Transaction, table: str, key: Mapping[str, Any]) -> Row | None:
+    """Return the row that all records with these contents share; None means that this transaction is to make it.
+
+    Only then is it the one maker: a second transaction that misses the row waits here until this one ends. One
+    lock for all contents, so that two invoices with the same accounts in another order cannot wait for each
+    other.
+    """
+    found = transaction.row(table, **key)
+    if found is None:
+        transaction.serialize("dimensions")
+        found = transaction.row(table, **key)
+    return found
 
 
 def _value(transaction: Transaction, name: str, value: str) -> int:

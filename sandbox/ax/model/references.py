@@ -53,9 +53,12 @@ LINE_FIELDS: dict[str, Reference] = {"TaxGroup": TAX_GROUP, "TaxItemGroup": TAX_
 
 def check(transaction: Transaction, reference: Reference, value: str) -> None:
     """Raise AifError F9 when `value` is set and its table does not hold it (in this company, whatever the case)."""
+    if not value or (reference, value) in transaction.checked:
+        return
     key: dict[str, Any] = {reference.column: value}
-    if value and transaction.row(reference.table, **key) is None:
+    if transaction.row(reference.table, **key) is None:
         raise faults.not_found(value, reference.label, reference.table_label)
+    transaction.checked.add((reference, value))  # the lines of an invoice repeat their groups
 
 
 def check_all(transaction: Transaction, references: dict[str, Reference], values: dict[str, str]) -> None:

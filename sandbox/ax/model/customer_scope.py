@@ -1,0 +1,66 @@
+"""What of the Customer document the simulator keeps. A value it has no column for is refused, not lost.
+
+Three kinds of fields: stored ones, read-only ones (AX's own: accepted, since clients send back what they read,
+and never written), and the rest, which must be empty.
+"""
+
+from sandbox.ax.contract import entities
+from sandbox.ax.model import faults, parties
+from sandbox.ax.model.tables import TABLES
+from sandbox.ax.soap.document import Nil, Node
+
+CUSTOMER_FIELDS = entities.CUSTOMER.all_fields(entities.CUST_TABLE.type)
+CUSTOMER_COLUMNS = {
+    field.name: field.name.upper() for field in CUSTOMER_FIELDS if field.name.upper() in TABLES["CUSTTABLE"].types
+}
+"""Fields of CustTable that are columns; Party and DefaultDimension are columns too, but hold RECIDs."""
+
+REFERENCES = frozenset({"Party", "DefaultDimension"})
+
+PARTY_FIELDS = ("Name", "NameAlias", "LanguageId", "KnownAs", "OrgNumber", "PhoneticName", "NumberOfEmployees")
+
+ADDRESS_FIELDS = {name.upper(): name for name in (field.name for field in entities.POSTAL_ADDRESS.fields)}
+"""Column of LOGISTICSPOSTALADDRESS to field."""
+
+CONTACT_COLUMNS = {
+    "Locator": "LOCATOR",
+    "LocatorExtension": "LOCATOREXTENSION",
+    "CountryRegionCode": "COUNTRYREGIONCODE",
+    "LocationName": "DESCRIPTION",
+}
+
+_IDENTITY = frozenset({"RecId", "RecVersion", "ValidFrom", "ValidTo"})
+_LINK = (
+    frozenset({"IsLocationOwner", "IsPrimary", "IsPrivate", "Location", "Party", "PartyLocation", "Roles"}) | _IDENTITY
+)
+_KNOWN = {
+    "CustTable": frozenset(CUSTOMER_COLUMNS) | {"_DocumentHash", "Name", "RecId", "RecVersion"},
+    "DirParty": frozenset(PARTY_FIELDS)
+    | {"RecId", "RecVersion", "PartyNumber", "InstanceRelationType"}
+    | {field.name for field in entities.DIR_PARTY.fields if field.name.startswith("Primary")},
+    "DirPartyPostalAddressView": frozenset(ADDRESS_FIELDS[column] for column in parties.ADDRESS_COLUMNS)
+    | {"_RecId_LogisticsPostalAddress", "_recVersion_LogisticsPostalAddress", "PostalAddress", "Address"}
+    | _LINK,
+    "DirPartyContactInfoView": frozenset(CONTACT_COLUMNS) | {"Type", "ElectronicAddress"} | _LINK,
+    "PersonName": frozenset({"FirstName", "MiddleName", "LastName"}) | _IDENTITY,
+}
+_NOT_ON_CREATE = frozenset({"Party", "Name"})
+"""CustTable fields that only a document read from AX has: a new customer's name comes with its DirParty."""
+
+
+def is_set(node: Node, name: str) -> bool:
+    """Whether the entity brings a value: neither omitted, nil nor empty."""
+    return node.values.get(name, "") not in ("", Nil.NIL)
+
+
+def refuse_unknown(node: Node, *, creating: bool) -> None:
+    """Raise AifError for each value of the entity, or of its children, that the simulator would lose."""
+    known = _KNOWN.get(node.name)
+    if known is None:  # OrganizationName: the name's own history
+        raise faults.not_simulated(node.name)
+    for name in node.values:
+        refused = name not in known or (creating and node.name == "CustTable" and name in _NOT_ON_CREATE)
+        if refused and is_set(node, name) and node.values[name] != 0:
+            raise faults.not_simulated(f"{node.name}.{name}")
+    for child in node.children:
+        refuse_unknown(child, creating=creating)
