@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from itertools import accumulate, takewhile
 
 _LINE_BREAKS = str.maketrans(dict.fromkeys("\t\n\r\v\f\x1c\x1d\x1e\x1f\x85\u2028\u2029", " "))
 _ZERO_WIDTH_JOINER = "\u200d"
@@ -43,13 +44,8 @@ def truncate(text: str, length: int) -> str:
     """The longest start of `text` that fits `length` units and ends with a whole visible character."""
     if utf16_length(text) <= length:
         return text
-    kept = used = 0
-    for char in text:
-        used += 2 if char > "\uffff" else 1
-        if used > length:
-            break
-        kept += 1
-    end = kept
+    used = accumulate(2 if char > "\uffff" else 1 for char in text)
+    end = kept = sum(1 for _ in takewhile(lambda units: units <= length, used))
     while end and _continues(text, end):
         end -= 1
     # A text of nothing but joined characters has no better place than the first one.

@@ -43,7 +43,11 @@ class Problems:
     def refuse(self) -> None:
         """Raise DeclarationError when there is any finding."""
         if self._lines:
-            raise DeclarationError("\n".join(self._lines))
+            raise self.failure()
+
+    def failure(self) -> DeclarationError:
+        """The findings as a failure."""
+        return DeclarationError("\n".join(self._lines))
 
 
 def checked(adapter: TypeAdapter[D], file: str, value: Mapping[str, Any]) -> D:
@@ -56,8 +60,7 @@ def checked(adapter: TypeAdapter[D], file: str, value: Mapping[str, Any]) -> D:
             # A union's member is named in the place after the tag; it is no key of the file.
             key = ".".join(str(part) for part in error["loc"] if part not in _TAGS) or "file"
             problems.add(key, error["msg"], _REMEDIES.get(error["type"], "correct it"))
-        problems.refuse()
-        raise
+        raise problems.failure() from reason
 
 
 _TAGS = frozenset({"ax.customer", "ax.invoice", "freshbooks.client"})

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from schemas.records import Client, CrossReference, Customer, Invoice
+from streams import flows as declared
 from streams.flows import load_flows
 from streams.transforms.flow import Flows
 from streams.transforms.matching import normalise
@@ -152,6 +154,12 @@ def build() -> Builder:
 @pytest.fixture(scope="session")
 def flows() -> Flows:
     return load_flows()
+
+
+@pytest.fixture(scope="session")
+def declared_files() -> dict[str, str]:
+    """Texts of the files of this release, to be changed by a test."""
+    return {file.name: file.read_text() for file in Path(declared.__file__).parent.glob("*.yaml")}
 
 
 def _plain(value: Any) -> Any:
