@@ -101,3 +101,17 @@ def _run_maven(pom: Path, destination: Path) -> None:
         what="fetching the jars with Maven (is the network up?)",
         limit_seconds=_FETCH_SECONDS,
     )
+
+
+def main() -> int:
+    """Fetch the jars and return the exit code: `python -m sandbox.stack.jars`."""
+    try:
+        fetch()
+    except StackError as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

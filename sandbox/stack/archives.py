@@ -1,8 +1,7 @@
-"""Prepare this machine for the stack, once: fetch the jars, then make class archives of Kafka and the registry.
+"""Class archives of Kafka and the registry (Java's AOT caches): they start in a second or two instead of four.
 
-An archive holds the classes of one recorded run, already parsed and linked. Making both takes some twenty seconds, once
-per machine, and saves three seconds of CPU at every start. `setup.sh` runs this as `python -m sandbox.stack.prepare`;
-without the archives everything works, slower.
+An archive holds the classes of one recorded run, already parsed and linked. Making both takes some twenty seconds of
+two cores, once per machine: `python -m sandbox.stack.archives`. Without them everything works, slower.
 """
 
 import sys
@@ -22,7 +21,7 @@ _ARCHIVE_SECONDS = 300.0  # 5 to 15 s on an idle machine
 
 
 def main() -> int:
-    """Prepare and return the exit code."""
+    """Make the archives and return the exit code."""
     try:
         make_archives(fetch())
     except StackError as failure:
