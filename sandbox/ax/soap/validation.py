@@ -12,9 +12,10 @@ from typing import Any
 
 from lxml import etree
 
+from sandbox.ax.contract.entities import SERVICES
 from sandbox.ax.contract.schema import load_schema
 from sandbox.ax.model.faults import SchemaError
-from sandbox.ax.soap.xml import name_of
+from sandbox.ax.soap.xml import elements, name_of
 
 _XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _EXPECTED = re.compile(r"Expected is (?:one of )?\( (?P<names>.*?) \)")
@@ -77,12 +78,52 @@ def _report(error: etree._LogEntry, root: etree._Element) -> str:
     return str(error.message)
 
 
-def _expected(message: str) -> str:
-    match = _EXPECTED.search(message)
-    if match is None:
+def _expected(message: str, parent: etree._Element, before: etree._Element | None) -> str:
+    """Return the sentence about what may come next in `parent`; `before` is the element that cannot, None at the end."""
+    names = next_elements(parent, before)
+    if not names:  # not an entity: lxml's own list, which it cuts at ten names
+        match = _EXPECTED.search(message)
+        found = _QUALIFIED.finditer(match["names"]) if match else iter(())
+        names = [(item["namespace"], item["name"]) for item in found]
+    if not names:
         return ""
-    named = [f"'{item['name']}' in namespace '{item['namespace']}'" for item in _QUALIFIED.finditer(match["names"])]
-    return f" List of possible elements expected: {', '.join(named)}."
+    listed = ", ".join(f"'{name}' in namespace '{namespace}'" for namespace, name in names)
+    return f" List of possible elements expected: {listed}."
+
+
+def next_elements(parent: etree._Element, before: etree._Element | None) -> list[tuple[str, str]]:
+    """Return namespace and name of what may follow inside an entity: up to the next mandatory field, in wire order.
+
+    [] when `parent` is not an entity of the port's documents.
+    """
+    namespace, name = name_of(parent)
+    for document, _ in SERVICES.values():
+        if document.namespace != namespace:
+            continue
+        declared = {child.name: child.type for entity in document.entities for child in entity.children}
+        declared[document.top.name] = document.top.type
+        stated = parent.get(_XSI_TYPE, "").rpartition(":")[2] or declared.get(name, "")
+        try:
+            fields, children = document.all_fields(stated), document.all_children(stated)
+        except KeyError:
+            return []
+        order = [(field.name, field.required) for field in fields] + [(child.name, False) for child in children]
+        return [(namespace, item) for item in _following(order, parent, before)]
+    return []
+
+
+def _following(order: list[tuple[str, bool]], parent: etree._Element, before: etree._Element | None) -> list[str]:
+    present = [name_of(item)[1] for item in elements(parent)]
+    if before is not None:
+        present = present[: elements(parent).index(before)]
+    names = [name for name, _ in order]
+    start = names.index(present[-1]) + 1 if present and present[-1] in names else 0
+    following: list[str] = []
+    for name, required in order[start:]:
+        following.append(name)
+        if required:
+            break
+    return following
 
 
 def _unexpected(message: str, element: etree._Element) -> str:
@@ -93,13 +134,13 @@ def _unexpected(message: str, element: etree._Element) -> str:
     parent_namespace, parent_name = name_of(parent)
     return (
         f"The element '{parent_name}' in namespace '{parent_namespace}' has invalid child element '{name}' in "
-        f"namespace '{namespace}'.{_expected(message)}"
+        f"namespace '{namespace}'.{_expected(message, parent, element)}"
     )
 
 
 def _incomplete(message: str, element: etree._Element) -> str:
     namespace, name = name_of(element)
-    return f"The element '{name}' in namespace '{namespace}' has incomplete content.{_expected(message)}"
+    return f"The element '{name}' in namespace '{namespace}' has incomplete content.{_expected(message, element, None)}"
 
 
 def _invalid_value(message: str, element: etree._Element) -> str:
