@@ -104,6 +104,8 @@ def amount(key: str, *, at_least: bool) -> Filter:
             bound = Decimal(values[-1])
         except InvalidOperation as error:
             raise _unreadable(key, values[-1]) from error
+        if not bound.is_finite():
+            raise _unreadable(key, values[-1])
 
         def keep(record: Record) -> bool:
             value = Decimal(record.fields[key]["amount"])
