@@ -1,4 +1,4 @@
-"""Whatever is sent for a key: stored in a form that a reply can carry, or refused with a client error. Never a crash."""
+"""Whatever is sent for a key: stored in a form that a reply can carry, or refused as a client error. Never a crash."""
 
 from __future__ import annotations
 
