@@ -12,6 +12,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 _BURST_SHARE = 0.2
+# Less than this is nothing: rounding must not leave a waiter short of a token for ever.
+_NOTHING = 1e-6
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -43,5 +45,6 @@ class TokenBucket:
         now = self._now()
         self._tokens = min(self._capacity, self._tokens + (now - self._filled_at) * self._per_second)
         self._filled_at = now
-        missing = max(0.0, 1 - self._tokens) / self._per_second
-        return max(self._paused_until - now, missing)
+        missing = (1 - self._tokens) / self._per_second
+        wait = max(self._paused_until - now, missing)
+        return wait if wait > _NOTHING else 0.0

@@ -34,8 +34,8 @@ def parse_form(body: bytes) -> dict[str, str]:
     except ValueError as error:
         raise MalformedError("not a form") from error
     form = dict(pairs)
-    if len(form) != len(pairs) or "" in form:
-        raise MalformedError("a field comes twice or has no name")
+    if not form or len(form) != len(pairs) or "" in form:
+        raise MalformedError("no field, a field that comes twice, or one without a name")
     return form
 
 

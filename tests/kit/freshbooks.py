@@ -1,0 +1,113 @@
+"""Kit of the FreshBooks connector's tests: a clock set by hand, a key, settings for a simulator, a person at work."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from streams.runtime.settings import FreshBooksSettings
+
+KEY = SecretStr(Fernet.generate_key().decode())
+
+
+class HandClock:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **delta: float) -> None:
+        self.now += timedelta(**delta)
+
+
+def settings_for(ready: dict[str, Any], folder: Path, **changes: Any) -> FreshBooksSettings:
+    """Settings that reach the simulator of this ready line; the token file lies in `folder`."""
+    values = {
+        "api_url": ready["api_url"],
+        "account_id": ready["account_id"],
+        "client_id": ready["client_id"],
+        "client_secret": ready["client_secret"],
+        "refresh_token": ready["refresh_token"],
+        "redirect_uri": "https://freshax.test/oauth/callback",
+        "token_file": folder / "token",
+        "token_key": KEY,
+        "reads_per_minute": 100_000,
+        "writes_per_minute": 100_000,
+    }
+    return FreshBooksSettings.model_validate({**values, **changes})
+
+
+class Person:
+    """Somebody who works in FreshBooks: clients and invoices by plain HTTP, apart from our client."""
+
+    def __init__(self, ready: dict[str, Any]) -> None:
+        self._http = httpx.Client(
+            base_url=ready["api_url"], headers={"Authorization": f"Bearer {ready['human_token']}"}
+        )
+        self._accounting = f"/accounting/account/{ready['account_id']}"
+
+    def close(self) -> None:
+        self._http.close()
+
+    def new_client(self, **fields: Any) -> dict[str, Any]:
+        return self._send("POST", "users/clients", "client", {"organization": "Acme", **fields})
+
+    def change_client(self, number: int, **fields: Any) -> dict[str, Any]:
+        return self._send("PUT", f"users/clients/{number}", "client", fields)
+
+    def client(self, number: int) -> dict[str, Any]:
+        return self._send("GET", f"users/clients/{number}", "client")
+
+    def new_invoice(self, customer: int, **fields: Any) -> dict[str, Any]:
+        lines = [{"name": "Work", "qty": "2", "unit_cost": {"amount": "50.00"}}]
+        body = {"customerid": customer, "create_date": "2026-06-29", "lines": lines, **fields}
+        return self._send("POST", "invoices/invoices", "invoice", body)
+
+    def change_invoice(self, number: int, **fields: Any) -> dict[str, Any]:
+        return self._send("PUT", f"invoices/invoices/{number}", "invoice", fields)
+
+    def invoice(self, number: int) -> dict[str, Any]:
+        return self._send("GET", f"invoices/invoices/{number}?include[]=lines", "invoice")
+
+    def _send(self, method: str, path: str, single: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        answer = self._http.request(method, f"{self._accounting}/{path}", json=None if body is None else {single: body})
+        assert answer.status_code == 200, answer.text
+        entity: dict[str, Any] = answer.json()["response"]["result"][single]
+        return entity
+
+
+class Control:
+    """The simulator's switches."""
+
+    def __init__(self, ready: dict[str, Any]) -> None:
+        self._http = httpx.Client(base_url=ready["control_url"])
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, path: str) -> Any:
+        return self._http.get(path).raise_for_status().json()
+
+    def post(self, path: str, **body: Any) -> Any:
+        return self._http.post(path, json=body).raise_for_status().json()
+
+    def put(self, path: str, **body: Any) -> Any:
+        return self._http.put(path, json=body).raise_for_status().json()
+
+    def delete(self, path: str) -> None:
+        self._http.delete(path).raise_for_status()
+
+    def requests(self, method: str, path_part: str, client_id: str) -> int:
+        """How many requests of `method` the app has made to paths with `path_part` in them."""
+        counted = self.get("state?records=0&deliveries=0")["requests"]
+        return sum(
+            row["count"]
+            for row in counted
+            if row["method"] == method and path_part in row["path"] and row["client_id"] in (client_id, None)
+        )
