@@ -82,6 +82,7 @@ class Worker:
         self._stack = stack
         self.health = stack.enter_context(HealthServer(settings.observe))
         self._codec = AvroCodec(registry_client(settings.registry))
+        stack.callback(self._codec.close)
         self._producer = Producer(settings.kafka)
         stack.callback(self._producer.close)
         self._outbox = Outbox(self._producer, self._codec)

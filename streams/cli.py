@@ -169,8 +169,9 @@ def _schemas(*, dry_run: bool, output: Output) -> None:
     from streams.runtime.codec import registry_client
     from streams.runtime.schema_admin import SchemaAdmin
 
-    admin = _guarded(lambda: SchemaAdmin(registry_client(_settings().registry)))
-    plans = _guarded(lambda: admin.plan(declared.ALL) if dry_run else admin.apply(declared.ALL))
+    with registry_client(_settings().registry) as registry:
+        admin = SchemaAdmin(registry)
+        plans = _guarded(lambda: admin.plan(declared.ALL) if dry_run else admin.apply(declared.ALL))
     _print(output, "Schemas", [{"subject": p.subject, "state": p.state.value, "detail": p.detail} for p in plans])
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import fastavro
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
-from httpx import HTTPError
+from httpx2 import HTTPError
 
 from schemas import avro
 from schemas.failures import FatalError, PoisonError, RetryableError
@@ -41,6 +41,10 @@ class AvroCodec:
         self._registry = registry
         self._writers: dict[str, tuple[bytes, Any]] = {}
         self._schemas_by_id: dict[int, Any] = {}
+
+    def close(self) -> None:
+        """Close the connections to the registry."""
+        self._registry.close()
 
     def warm(self, *topics: Topic) -> None:
         """Fetch the ids of `topics` now.

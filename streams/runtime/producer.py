@@ -23,6 +23,7 @@ from streams.runtime.settings import KafkaSettings
 # Bounds memory: some 64 MiB of records under way; past it `send` waits.
 _QUEUE_KBYTES = 65536
 _POLL_SECONDS = 0.1
+_UNKNOWN_TOPIC_MS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Producer:
                 "acks": "all",
                 "linger.ms": 2,
                 "compression.type": "lz4",
+                # A topic that does not exist is a mistake of the deployment: say so at once, not after 30 s.
+                "topic.metadata.propagation.max.ms": _UNKNOWN_TOPIC_MS,
                 "queue.buffering.max.kbytes": _QUEUE_KBYTES,
                 "delivery.timeout.ms": int(self._timeout * 1000),
                 # Java's partitioner, so that every client of the cluster puts a key into the same partition.

@@ -4,7 +4,9 @@ Everything is counted in whole minor units of the invoice's currency.
 
 1. Line amounts as FreshBooks states them. Any that has digits below the minor unit is rounded, all together, so that
    their sum is their rounded sum.
-2. The discount becomes one negative line per tax item group, in proportion to the group's lines.
+2. The discount becomes one negative line per tax item group: the discount's percentage of the group's lines where that
+   explains the discount, else in proportion to them. (Where groups of opposite signs nearly cancel, a proportion would
+   blow the cent by which FreshBooks rounded the discount up to large amounts.)
 3. The tax is what is left of FreshBooks' total. It must agree with the tax computed from the rates, up to a tolerance
    per line (FreshBooks rounds each tax by itself), and is shared over the taxed lines by largest remainder.
 
@@ -29,6 +31,7 @@ _PRICE_STEP = Decimal("0.001")
 # Avro's decimal(19,4): beyond it the command could not be written.
 _LARGEST_AMOUNT = Decimal(10) ** 15
 _ONE = Decimal(1)
+_HUNDRED = Decimal(100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,12 @@ def price(invoice: Invoice, pricing: Pricing, losses: list[Loss]) -> list[Priced
         return []
     discounts = _discounts(
         _discount_units(invoice.discount_total, exponent, losses),
+        EXACT.divide(invoice.discount_percent, _HUNDRED),
         [units[index] for index in kept],
         [taxes[index] for index in kept],
     )
     net = [(units[index], taxes[index]) for index in kept] + discounts
-    tax_units = _share_tax(total, net, pricing.tolerance_units_per_line * len(invoice.lines))
+    tax_units = _share_tax(total, net, pricing.tolerance_units_per_line * len(net))
     largest = round_half_up(scaled(_LARGEST_AMOUNT, exponent))
     if any(abs(units) >= largest for units in (*(amount for amount, _ in net), *tax_units)):
         raise _out_of_range()
@@ -94,7 +98,7 @@ def price(invoice: Invoice, pricing: Pricing, losses: list[Loss]) -> list[Priced
 
 
 def _check_range(invoice: Invoice) -> None:
-    amounts = [invoice.amount, invoice.discount_total]
+    amounts = [invoice.amount, invoice.discount_total, invoice.discount_percent]
     for line in invoice.lines:
         amounts += (line.quantity, line.unit_cost, line.amount, line.tax_percent1 or _ONE, line.tax_percent2 or _ONE)
     for amount in amounts:
@@ -139,13 +143,17 @@ def _discount_units(discount: Decimal, exponent: int, losses: list[Loss]) -> int
     return units
 
 
-def _discounts(discount: int, units: Sequence[int], taxes: Sequence[LineTax]) -> list[tuple[int, LineTax]]:
+def _discounts(
+    discount: int, rate: Decimal, units: Sequence[int], taxes: Sequence[LineTax]
+) -> list[tuple[int, LineTax]]:
     if not discount:
         return []
     groups: dict[LineTax, int] = {}
     for amount, tax in zip(units, taxes, strict=True):
         groups[tax] = groups.get(tax, 0) + amount
-    shares = allocate(discount, list(groups.values()))
+    ideal = [EXACT.multiply(Decimal(amount), rate) for amount in groups.values()]
+    explained = abs(sum(ideal, Decimal(0)) - discount) <= 1
+    shares = distribute(discount, ideal) if explained else allocate(discount, list(groups.values()))
     return [(-share, tax) for tax, share in zip(groups, shares, strict=True) if share]
 
 
