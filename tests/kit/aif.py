@@ -67,7 +67,8 @@ def envelope(content: str, *, header: str = "") -> bytes:
 
 def context(company: str = "usmf", message_id: str = "", extra: str = "") -> str:
     identity = f"<MessageId>{message_id}</MessageId>" if message_id else ""
-    return f'<CallContext xmlns="{CONTEXT}"><Company>{company}</Company><Language>en-us</Language>{identity}{extra}</CallContext>'
+    content = f"<Company>{company}</Company><Language>en-us</Language>{identity}{extra}"
+    return f'<CallContext xmlns="{CONTEXT}">{content}</CallContext>'
 
 
 def wrapper(service: str, operation: str, content: str) -> str:
@@ -77,7 +78,8 @@ def wrapper(service: str, operation: str, content: str) -> str:
 
 def party(name: str, *, kind: str = "DirOrganization", inside: str = "", attributes: str = "") -> str:
     typed = f'i:type="AxdEntity_DirParty_{kind}"' if kind else ""
-    return f'<DirParty class="entity" {typed} {attributes}>{f"<Name>{escape(name)}</Name>" if name else ""}{inside}</DirParty>'
+    named = f"<Name>{escape(name)}</Name>" if name else ""
+    return f'<DirParty class="entity" {typed} {attributes}>{named}{inside}</DirParty>'
 
 
 def customer(*entities: str, root: str = "") -> str:
