@@ -11,10 +11,10 @@ from tests.kit.poll import poll_until
 from tests.kit.stack import create_topic
 
 
-@pytest.fixture
-def own_kafka(tmp_path: Path) -> Iterator[Kafka]:
-    """A broker of this test alone, which it may kill."""
-    broker = Kafka(tmp_path / "kafka")
+@pytest.fixture(scope="module")
+def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """A broker of these tests alone, which they may kill; each leaves it running."""
+    broker = Kafka(tmp_path_factory.mktemp("own") / "kafka")
     broker.start()
     try:
         broker.wait_ready()
@@ -24,7 +24,7 @@ def own_kafka(tmp_path: Path) -> Iterator[Kafka]:
 
 
 def produce(bootstrap: str, topic: str, *values: bytes) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True})
+    producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0})
     for value in values:
         producer.produce(topic, value=value, on_delivery=_raise_on_error)
     assert producer.flush(20) == 0
