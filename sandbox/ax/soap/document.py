@@ -93,8 +93,10 @@ def _value(element: etree._Element, declared: Field) -> Any:
     if element.get(_NIL) in ("true", "1"):
         return Nil.NIL
     if declared.type == "DimensionAttributeValueSet":
-        pairs = [[part.text or "" for part in elements(value)] for value in element.iter() if len(elements(value)) == 2]
-        return {pair[0]: pair[1] for pair in pairs}
+        pairs = [
+            [part.text or "" for part in elements(value)] for values in elements(element) for value in elements(values)
+        ]
+        return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
     if declared.type == "DefaultAccount":
         return "".join(part.text or "" for part in elements(element))
     text = element.text or ""

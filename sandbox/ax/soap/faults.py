@@ -106,7 +106,7 @@ def _infolog(root: etree._Element, lines: list[str]) -> None:
     for line in lines:
         message = etree.SubElement(array, f"{{{ns.INFOLOG}}}InfologMessage")
         etree.SubElement(message, f"{{{ns.INFOLOG}}}InfologMessageType").text = "Error"
-        etree.SubElement(message, f"{{{ns.INFOLOG}}}Message").text = line
+        etree.SubElement(message, f"{{{ns.INFOLOG}}}Message").text = _printable(line)
 
 
 def _text(parent: etree._Element, name: str, value: str | None) -> None:

@@ -66,7 +66,9 @@ def _subject(error: etree._LogEntry, root: etree._Element) -> tuple[str, str]:
 
 
 def _element(error: etree._LogEntry, root: etree._Element) -> etree._Element:
-    found: Any = root.getroottree().xpath(error.path or "/*")
+    """Return the element at the error's path, which is written with the message's own prefixes."""
+    prefixes: Any = {prefix: uri for item in root.iter("*") for prefix, uri in item.nsmap.items() if prefix}
+    found: Any = root.getroottree().xpath(error.path or "/*", namespaces=prefixes)
     return found[0] if found else root
 
 
@@ -79,7 +81,7 @@ def _report(error: etree._LogEntry, root: etree._Element) -> str:
 
 
 def _expected(message: str, parent: etree._Element, before: etree._Element | None) -> str:
-    """Return the sentence about what may come next in `parent`; `before` is the element that cannot, None at the end."""
+    """Return the sentence about what may come next in `parent`; `before` cannot; None stands for the end."""
     names = next_elements(parent, before)
     if not names:  # not an entity: lxml's own list, which it cuts at ten names
         match = _EXPECTED.search(message)

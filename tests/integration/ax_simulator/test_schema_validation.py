@@ -92,6 +92,11 @@ def test_unit_prices_have_three_decimals(aif):
     assert "FractionDigits" in report(aif.create_invoice(invoice(invoice_table(account, line(price="1.2345")))))
 
 
+def test_a_message_may_use_prefixes(aif):
+    content = f'<d:Customer xmlns:d="{CUSTOMER}"><d:CustTable class="entity"><d:Bad/></d:CustTable></d:Customer>'
+    assert "The element 'CustTable'" in report(aif.customers("create", content))
+
+
 def test_a_missing_document_is_a_fault(aif):
     assert aif.customers("create", "").aif_code == "MissingDocument"
     assert aif.customers("create", customer()).aif_code == "EmptyDocument"
