@@ -103,7 +103,7 @@ def capture() -> None:
 
 
 @app.command(
-    epilog="Examples: freshax demo --once; freshax demo --once --scenario day.yaml --report out.json; freshax demo --keep"
+    epilog="Examples: freshax demo --once; freshax demo --once --scenario day.yaml --report out.json; demo --keep"
 )
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Play the scenario, reconcile, stop.")] = False,

@@ -21,6 +21,7 @@ from sandbox.demo.scenario import Scenario, ScenarioError, taxes_of
 
 Json = dict[str, Any]
 _TIMEOUT_SECONDS = 20.0
+_LOOK_SECONDS = 0.1
 # Currencies without decimals: a price of 29.90 is asked as 30.
 _WHOLE_CURRENCIES = frozenset({"JPY", "KRW", "CLP", "ISK", "VND"})
 _FRESHBOOKS_FAULTS: dict[str, Json] = {
@@ -192,14 +193,20 @@ class Director:
     def _rename(self, act: script.RenameCustomer) -> None:
         account = act.rename
         if account in self.stage.clients:
-            marker = self._marker_of("client", self.stage.clients[account])
-            if marker is None:
-                raise ScenarioError(f"rename: client {account!r} has no AX customer yet; rename it later in the day")
-            account = marker
+            account = self._customer_of(account)
         url = f"{self._ax['control_url']}/customers/{self._scenario.company}/{account}/rename"
         self.stage.renamed[account] = (act.to, time.monotonic())
         self._checked(self._control.post(url, json={"name": act.to}), "rename in AX")
         self._step(f"AX: renames {account} to {act.to}")
+
+    def _customer_of(self, ref: str) -> str:
+        """The AX customer of a client; waits until it has one, as a person would who looks for it in AX."""
+        give_up = time.monotonic() + self._scenario.patience_seconds
+        while (marker := self._marker_of("client", self.stage.clients[ref])) is None:
+            if time.monotonic() > give_up:
+                raise ScenarioError(f"rename: client {ref!r} got no AX customer in {self._scenario.patience_seconds} s")
+            time.sleep(_LOOK_SECONDS)
+        return marker
 
     def _turn_on(self, act: script.Fault) -> None:
         if act.fault in _FRESHBOOKS_FAULTS:

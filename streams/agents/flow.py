@@ -3,8 +3,9 @@
 Order of durability for a decision `Ready`:
 
 1. cross-references found by matching, then commands, in one confirmed send;
-2. the tombstone of the parked record that this one replaces;
-3. the acknowledgement.
+2. for a linked client, what AX as the owner says otherwise;
+3. the tombstone of the parked record that this one replaces;
+4. the acknowledgement.
 
 A crash in between repeats the decision: commands carry deterministic ids and the sinks compare before they write.
 """
@@ -14,9 +15,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from msgspec import structs
+
 from schemas import headers, keys, topics
 from schemas.failures import PoisonError
-from schemas.records import CrossReference, Fetched, Header, Notification, Parked
+from schemas.records import Fetched, Header, Notification, Parked
 from schemas.records import Origin as NotificationOrigin
 from schemas.topics import Topic
 from streams.agents.lookups import MasterData
@@ -26,7 +29,7 @@ from streams.runtime.codec import AvroCodec
 from streams.runtime.dead_letters import Origin
 from streams.runtime.producer import OutRecord
 from streams.runtime.store import CompactedStore
-from streams.transforms.decisions import Decision, Ignored, Loss, ParkedFor
+from streams.transforms.decisions import Decision, Ignored, Loss, ParkedFor, Ready
 from streams.transforms.decisions import Lookups as LookupsProtocol
 
 
@@ -72,21 +75,21 @@ class FlowHandler:
         if self._superseded(key, value):
             return "superseded"
         decision = flow.decide(value, self._master, self._outbox.now())
-        if isinstance(decision, Ignored):
-            await self._unpark(key, record)
-            return f"ignored_{decision.reason}"
         if isinstance(decision, ParkedFor):
             return await self._park(key, value, flow, decision, original)
-        await self._publish(key, decision.links, decision, record)
+        if isinstance(decision, Ready):
+            await self._publish(key, decision, record)
+            for loss in decision.losses:
+                metrics.LOSSES.labels(flow.name, loss.kind).inc()
+        if original.topic == topics.CLIENTS.name:
+            await self._publish(key, self._owner_s_view(key, value), record)
         await self._unpark(key, record)
-        for loss in decision.losses:
-            metrics.LOSSES.labels(flow.name, loss.kind).inc()
-        return "ready"
+        return f"ignored_{decision.reason}" if isinstance(decision, Ignored) else "ready"
 
-    async def _publish(self, key: str, links: Any, decision: Any, record: Origin) -> None:
+    async def _publish(self, key: str, decision: Ready, record: Origin) -> None:
         out = self._outbox
         losses = _loss_header(decision.losses)
-        batch: list[OutRecord] = [out.record(topics.XREF, key, link, record.headers) for link in links]
+        batch: list[OutRecord] = [out.record(topics.XREF, key, link, record.headers) for link in decision.links]
         batch += [out.record(topics.AX_COMMANDS, key, c, record.headers, losses) for c in decision.ax_commands]
         batch += [
             out.record(
@@ -98,11 +101,24 @@ class FlowHandler:
             for command in decision.freshbooks_commands
         ]
         await out.send(batch)
-        for link in links:
-            self._link(key, link)
+        for link in decision.links:
+            self._master.xrefs.put(key, link)
 
-    def _link(self, key: str, link: CrossReference) -> None:
-        self._master.xrefs.put(key, link)
+    def _owner_s_view(self, key: str, client: Mapping[str, Any]) -> Ready:
+        """What a linked client lacks of its AX customer: AX owns it, also for what it said before the link was made."""
+        link, flow = self._master.xrefs.get(key), self._flows.get(topics.AX_CUSTOMERS.name)
+        customer = self._master.customer(link.company, link.ax_id) if link is not None else None
+        if customer is None or flow is None:
+            return Ready()
+        decision = flow.decide(customer.to_avro(), self._master, self._outbox.now())
+        if not isinstance(decision, Ready):
+            return Ready()
+        differing = [
+            structs.replace(command, changed_at=client["updated_at"])
+            for command in decision.freshbooks_commands
+            if any(client.get(name) != value for name, value in command.fields.items())
+        ]
+        return Ready(freshbooks_commands=differing)
 
     async def _park(self, key: str, value: Mapping[str, Any], flow: Flow, why: ParkedFor, original: Origin) -> str:
         before = self._parked.get(key)

@@ -20,6 +20,7 @@ from schemas.records import (
     AxOutcome,
     Client,
     CrossReference,
+    Customer,
     Fetched,
     FreshBooksCommand,
     FreshBooksConfirmation,
@@ -78,6 +79,27 @@ def link(**changes: Any) -> CrossReference:
         "linked_at": NOW,
     }
     return CrossReference(**(fields | changes))
+
+
+def customer() -> Customer:
+    return Customer(
+        company="usmf",
+        account_number="C-1",
+        name="Käfer",
+        name_alias="",
+        customer_group="10",
+        currency_code="EUR",
+        payment_terms="",
+        tax_group="",
+        vat_number="",
+        our_account_number="",
+        language="de",
+        blocked=0,
+        rec_id=1,
+        party_rec_id=2,
+        version="00000027:00000ac0:0007/1/00000027:00000ac0:0002/2",
+        changed_at=NOW,
+    )
 
 
 SOURCE = SourceRef(account_id="acc", kind="client", entity_id=1, version="v1", content_hash="h1", changed_at=NOW)
@@ -231,9 +253,13 @@ class Master:
     def __init__(self, arrived: set[str] | None = None) -> None:
         self.xrefs: DictStore[CrossReference] = DictStore()
         self._arrived = arrived or set()
+        self.customers: dict[str, Customer] = {}
 
     def arrived(self, waits_for: str) -> bool:
         return waits_for in self._arrived
+
+    def customer(self, company: str, account_number: str) -> Customer | None:
+        return self.customers.get(account_number)
 
 
 class TestFlow:
@@ -277,6 +303,40 @@ class TestFlow:
         assert producer.topics() == ["xref", "ax.commands", "freshbooks.commands"]
         assert producer.sends == 1
         assert self.master.xrefs.get(KEY) == link()
+
+    def linked_customer(self, *, name: str) -> tuple[FlowHandler, RememberingProducer]:
+        """A client that is linked to an AX customer whose flow would write `name` to FreshBooks."""
+        handler, producer = self.handler(Ignored("linked"))
+        self.master.xrefs.put(KEY, link())
+        self.master.customers["C-1"] = customer()
+        update = FreshBooksCommand(
+            command_id=COMMAND_ID,
+            operation=FreshBooksOperation.UPDATE_CLIENT,
+            account_id="acc",
+            kind="client",
+            entity_id=1,
+            fields={"organization": name},
+            reason="owner",
+            changed_at=NOW - timedelta(days=900),
+            issued_at=NOW,
+        )
+        handler._flows[topics.AX_CUSTOMERS.name] = ScriptedFlow(Ready(freshbooks_commands=[update]))  # type: ignore[index]
+        return handler, producer
+
+    def test_a_linked_client_is_told_what_ax_as_the_owner_says_otherwise(self) -> None:
+        handler, producer = self.linked_customer(name="Käfer & Töchter")
+
+        assert asyncio.run(handler(self.record())) == "ignored_linked"
+        (command,) = producer.records(topics.FRESHBOOKS_COMMANDS, FreshBooksCommand)
+        assert command is not None
+        assert command.fields == {"organization": "Käfer & Töchter"}
+        assert command.changed_at == NOW
+
+    def test_a_linked_client_that_agrees_with_ax_is_left_alone(self) -> None:
+        handler, producer = self.linked_customer(name="Käfer")
+
+        assert asyncio.run(handler(self.record())) == "ignored_linked"
+        assert producer.sent == []
 
     def test_losses_are_written_to_the_command_s_headers(self) -> None:
         ready = Ready(ax_commands=[ax_command()], losses=[Loss("name", "truncated", "100 of 120")])
