@@ -187,6 +187,14 @@ def config_show(output: OutputOption = Output.TABLE) -> None:
     _print(output, "Settings", rows)
 
 
+@config_app.command("reference", epilog="Example: freshax config reference > docs/settings.md")
+def config_reference() -> None:
+    """Print every setting with default and meaning, as Markdown."""
+    from streams.runtime.settings_reference import settings_reference
+
+    sys.stdout.write(settings_reference())
+
+
 def main() -> None:
     """Entry point of the console script."""
     app()
