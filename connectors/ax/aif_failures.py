@@ -163,6 +163,11 @@ FAULTS: tuple[FaultRule, ...] = (
     FaultRule("F15 by text", _ACTION, fragment="ContractFilter mismatch"),
     FaultRule("F16 message", _TOO_LARGE, fragment="MaxReceivedMessageSize"),
     FaultRule("F16 string", _TOO_LARGE, fragment="MaxStringContentLength"),
+    # WCF refused the envelope before AX saw it, or broke down itself.
+    FaultRule("WCF formatter", _BUG, code="DeserializationFailed"),
+    FaultRule("WCF header", _BUG, code="MustUnderstand"),
+    FaultRule("WCF version", _BUG, code="VersionMismatch"),
+    FaultRule("WCF internal", _UNCLEAR, code="InternalServiceFault"),
     # WCF's own codes for a caller that may not (F14); AX's text for it is not known.
     FaultRule("F14", _DENIED, code="AccessDenied"),
     FaultRule("F14", _DENIED, code="FailedAuthentication"),

@@ -36,15 +36,16 @@ class AifTransport(zeep.transports.Transport):
 
     def __init__(self, settings: AifSettings, wsdl_folder: Path) -> None:
         """Raises: FatalError for Basic authentication without TLS outside this machine."""
+        # First: zeep's __del__ runs also when what follows refuses the settings.
+        super().__init__(  # type: ignore[no-untyped-call]
+            session=requests.Session(), operation_timeout=settings.timeout_seconds
+        )
         address = urlsplit(settings.url)
         if settings.auth == "basic" and address.scheme != "https" and address.hostname not in _LOOPBACK:
             raise FatalError(
                 "setting_invalid",
                 "reading settings: FRESHAX_AIF__AUTH basic sends the password as text; it needs an https address",
             )
-        super().__init__(  # type: ignore[no-untyped-call]
-            session=requests.Session(), operation_timeout=settings.timeout_seconds
-        )
         self._settings = settings
         self._wsdl_folder = wsdl_folder
         self._local = threading.local()
