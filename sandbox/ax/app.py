@@ -41,13 +41,20 @@ class Counters:
 class AifApplication:
     """Handles the port's address. One object per server; `restart_until` is a monotonic instant."""
 
-    def __init__(self, port: Port, switches: Switches, authenticator: Authenticator, connections: Connections) -> None:
+    def __init__(
+        self,
+        port: Port,
+        switches: Switches,
+        authenticator: Authenticator,
+        connections: Connections,
+        max_concurrent_calls: int,
+    ) -> None:
         self._port = port
         self.switches = switches
         self._authenticator = authenticator
         self._connections = connections
-        self._threads = ThreadPoolExecutor(switches.max_concurrent_calls, thread_name_prefix="aos")
-        self._slots = asyncio.Semaphore(switches.max_concurrent_calls)
+        self._threads = ThreadPoolExecutor(max_concurrent_calls, thread_name_prefix="aos")
+        self._slots = asyncio.Semaphore(max_concurrent_calls)
         self.faults = chaos.Faults()
         self.counters = Counters()
         self.restart_until = 0.0

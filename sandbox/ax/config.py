@@ -120,7 +120,6 @@ class Switches(msgspec.Struct, frozen=False, forbid_unknown_fields=True, kw_only
     manual_account_numbers: bool = True
     max_request_bytes: int = 65_536
     call_seconds: float = 0.15
-    max_concurrent_calls: int = 16
 
 
 class AxConfig(Strict, frozen=True):
@@ -147,6 +146,7 @@ class AxConfig(Strict, frozen=True):
         default_factory=lambda: {"BusinessUnit": ("001", "002"), "Department": ("022", "023")}
     )
     companies: dict[str, Company] = msgspec.field(default_factory=lambda: {"usmf": Company()})
+    max_concurrent_calls: int = 16
     switches: Switches = msgspec.field(default_factory=Switches)
 
 

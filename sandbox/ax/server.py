@@ -4,6 +4,7 @@ import asyncio
 import socket
 from pathlib import Path
 
+import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -40,12 +41,13 @@ class AifServer:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._address = f"http://{host}:{self._socket.getsockname()[1]}"
         connections = Connections()
-        switches = config.switches
+        switches = msgspec.structs.replace(config.switches)  # changed while running, the configuration is not
         self.application = AifApplication(
             Port(database, config, switches, clock),
             switches,
             Authenticator(config.users, folder, connections),
             connections,
+            config.max_concurrent_calls,
         )
         control = Control(self.application, database, tuple(config.companies), clock, capture)
         routes = [Route(ns.PATH, self.application.handle, methods=["GET", "POST"]), *control.routes()]

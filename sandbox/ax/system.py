@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,8 @@ class AxSystem:
             logins={"sa": "Sa-Pass1", config.reader.user: config.reader.password},
             capture_interval_seconds=config.capture_interval_seconds,
         )
-        self._database: AxDatabase | None = None
         self._server: AifServer | None = None
+        self._started = AsyncExitStack()
 
     async def __aenter__(self) -> "AxSystem":
         await self.start()
@@ -65,29 +65,33 @@ class AxSystem:
         return self._server
 
     async def start(self) -> None:
-        """Start everything, in order; stops what it has started when it fails."""
-        await self.sql.start()
-        try:
+        """Start everything, in order; what has started is stopped again when a later part fails."""
+        async with AsyncExitStack() as started:
+            started.push_async_callback(self.sql.stop)
+            await self.sql.start()
             await self._create_tables()
-            limit = self._config.switches.max_concurrent_calls + SPARE_CONNECTIONS
-            self._database = AxDatabase(self.sql.dsn, connections=limit, seed=self._config.seed)
-            await asyncio.to_thread(self._fill, self._database)
-            capture = CaptureControl(self.sql)
-            self._server = AifServer(
-                self._database, self._config, self._state, self._clock, capture, host=self._host, port=self._port
+            connections = self._config.max_concurrent_calls + SPARE_CONNECTIONS
+            database = AxDatabase(self.sql.dsn, connections=connections, seed=self._config.seed)
+            started.callback(database.close)
+            await asyncio.to_thread(self._fill, database)
+            server = AifServer(
+                database,
+                self._config,
+                self._state,
+                self._clock,
+                CaptureControl(self.sql),
+                host=self._host,
+                port=self._port,
             )
-            await self._server.start()
-        except BaseException:
-            await self.stop()
-            raise
+            started.push_async_callback(server.stop)
+            await server.start()
+            self._server = server
+            self._started = started.pop_all()
 
     async def stop(self) -> None:
-        """Stop in the reverse order."""
-        if self._server is not None:
-            await self._server.stop()
-        if self._database is not None:
-            self._database.close()
-        await self.sql.stop()
+        """Stop in the reverse order; each part is stopped even if the one before it fails to."""
+        self._server = None
+        await self._started.aclose()
 
     def ready(self) -> dict[str, Any]:
         """Return the line that the program prints when it is ready."""
