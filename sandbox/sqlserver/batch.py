@@ -73,6 +73,8 @@ _CONTROLS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     )
 )
 _EXEC = re.compile(r"EXEC(?:UTE)?\s+(?:@\w+\s*=\s*)?((?:\[[^\]]+\]|[\w$]*)(?:\.(?:\[[^\]]+\]|[\w$]*))*)\s*(.*)$", re.IGNORECASE | re.DOTALL)
+# The first statement of a batch may call a procedure without EXEC (FreeTDS does).
+_BARE_CALL = re.compile(r"(?:\[?sys\]?\.)?\[?(?:sp|xp)_\w+\]?(?=\s|$|;)", re.IGNORECASE)
 _DECLARE = re.compile(r"DECLARE\s+(.*)$", re.IGNORECASE | re.DOTALL)
 _VARIABLE = re.compile(r"\s*@(\w+)\s+(?:AS\s+)?(\w+(?:\s*\([^)]*\))?)\s*(?:=\s*(.*))?$", re.IGNORECASE | re.DOTALL)
 _SET = re.compile(r"SET\s+@(\w+)\s*=\s*(.*)$", re.IGNORECASE | re.DOTALL)
@@ -85,6 +87,8 @@ _NOT_STARTERS_BEFORE = {"COLUMN", "CONSTRAINT"}
 def steps(text: str) -> list[Step]:
     """Return the steps of a batch in order. Raises 102 for broken quotes, 40000 for control flow."""
     found: list[Step] = []
+    if _BARE_CALL.match(text.lstrip()):
+        text = f"EXEC {text.lstrip()}"
     for segment in _segments(text):
         rest = segment
         while rest:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _T = exp.DataType.Type
-_TEXT = {_T.NVARCHAR, _T.VARCHAR, _T.NCHAR, _T.CHAR, _T.TEXT, _T.NAME}
-_BINARY = {_T.VARBINARY, _T.BINARY, _T.IMAGE}
 _PLAIN = {
     _T.BIT: "boolean",
     _T.TINYINT: "smallint",
@@ -69,11 +67,26 @@ def readable(text: str) -> str:
     """
     text = re.sub(r"\bSUSER_S?NAME\s*\(\s*\)", "LOGIN_NAME()", text, flags=re.IGNORECASE)
     head = text.lstrip()[:6].upper()
+    if head == "DELETE":
+        return _output_last(text)
     if head not in ("CREATE", "ALTER "):
         return text
     for token in reversed(TSQL().tokenize(text)):
         if token.text.upper() in ("CLUSTERED", "NONCLUSTERED"):
             text = text[: token.start] + text[token.end + 1 :]
+    return text
+
+
+def _output_last(text: str) -> str:
+    """Move the OUTPUT clause of a DELETE to its end, where sqlglot looks for it."""
+    depth, start = 0, -1
+    for token in TSQL().tokenize(text):
+        depth += (token.text == "(") - (token.text == ")")
+        word = token.text.upper()
+        if depth == 0 and word == "OUTPUT":
+            start = token.start
+        elif depth == 0 and word == "WHERE" and start >= 0:
+            return f"{text[:start]}{text[token.start :].rstrip(' ;')} {text[start : token.start]}"
     return text
 
 
@@ -91,21 +104,26 @@ def _data_type(node: exp.Expression) -> exp.Expression:
     return _typed(node)  # type: ignore[arg-type]
 
 
+def _kind(node: exp.DataType) -> str:
+    """PostgreSQL's name of a type that has been rewritten."""
+    return str(node.args.get("kind", ""))
+
+
 def _convert(node: exp.Expression) -> exp.Expression:
     target, value, style = node.this, node.expression, node.args.get("style")
-    text, binary = target.this in _TEXT, target.this in _BINARY
-    if node.args.get("safe") or isinstance(node, exp.TryCast):
-        value = _call("try_cast", exp.cast(value, "text"), exp.Literal.string(type_name(target)))
-    elif style is not None and text:
+    kind = _kind(target)
+    if node.args.get("safe"):
+        value = _call("try_cast", exp.cast(value, "text"), exp.Literal.string(kind))
+    elif style is not None and kind.startswith(("varchar", "text")):
         value = _call("convert_text", value, style)
-    elif style is not None and binary:
+    elif style is not None and kind.startswith(("sys.", "bytea")) and kind != "sys.datetime":
         value = _call("convert_binary", value, style)
-    return exp.Cast(this=value, to=_typed(target))
+    return exp.Cast(this=value, to=target)
 
 
 def _try_cast(node: exp.Expression) -> exp.Expression:
-    value = _call("try_cast", exp.cast(node.this, "text"), exp.Literal.string(type_name(node.args["to"])))
-    return exp.Cast(this=value, to=_typed(node.args["to"]))
+    target = node.args["to"]
+    return exp.Cast(this=_call("try_cast", exp.cast(node.this, "text"), exp.Literal.string(_kind(target))), to=target)
 
 
 def _instant(node: exp.Expression) -> exp.Expression:
@@ -153,8 +171,8 @@ def _replace(node: exp.Expression) -> exp.Expression:
 
 def _length(node: exp.Expression) -> exp.Expression:
     inner = node.this
-    if isinstance(inner, exp.Cast) and inner.to.this == _T.TEXT:
-        inner = inner.this
+    if isinstance(inner, exp.Cast) and _kind(inner.to) == "text":
+        inner = inner.this  # sqlglot's own, which would count the blanks at the end
     return _call("len", inner)
 
 
@@ -169,9 +187,7 @@ def _is_text(node: exp.Expression) -> bool:
     if isinstance(node, (exp.Add, exp.DPipe)):
         return _is_text(node.this) or _is_text(node.expression)
     if isinstance(node, exp.Cast):
-        return node.to.this in _TEXT or str(node.to.args.get("kind", "")).startswith(("varchar", "text"))
-    if isinstance(node, exp.Convert):
-        return node.this.this in _TEXT
+        return _kind(node.to).startswith(("varchar", "text"))
     return isinstance(node, exp.National) or (isinstance(node, exp.Literal) and node.is_string)
 
 
@@ -227,7 +243,7 @@ REWRITES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]]
 
 def _utf16_check(table: str, column: exp.ColumnDef) -> exp.Expression | None:
     """nvarchar(n) counts UTF-16 units, varchar(n) characters: the difference is a check of its own (2628)."""
-    kind = str(column.kind.args.get("kind", "")) if column.kind else ""
+    kind = _kind(column.kind) if column.kind else ""
     if not kind.startswith("varchar("):
         return None
     size, name = kind[8:-1], column.name
@@ -251,8 +267,7 @@ def _column_definition(table: str, column: exp.ColumnDef) -> list[exp.Expression
             constraints.append(constraint)
         if isinstance(kind, exp.ComputedColumnConstraint):
             raise SqlError(40000, "Computed columns are not simulated.")
-    text = str(column.kind.args.get("kind", "")).startswith(("varchar", "text"))
-    if text:
+    if column.kind and _kind(column.kind).startswith(("varchar", "text")):
         collation = exp.CollateColumnConstraint(this=exp.Var(this="sys.ci_as"))
         constraints.insert(0, exp.ColumnConstraint(kind=collation))
     column.set("constraints", constraints)

@@ -63,7 +63,7 @@ class Host(Protocol):
     async def kill(self, spid: int) -> None:
         """End another session."""
 
-    def allow_snapshot(self, *, allowed: bool) -> None:
+    async def allow_snapshot(self, *, allowed: bool) -> None:
         """ALTER DATABASE ... SET ALLOW_SNAPSHOT_ISOLATION."""
 
     def add_login(self, name: str, password: str) -> None:
@@ -174,7 +174,7 @@ class Engine:
             case "wait":
                 await self._wait(int(words[0]) * 3600 + int(words[1]) * 60 + float(words[2] or 0))
             case "allow_snapshot":
-                self._host.allow_snapshot(allowed=words[0].upper() == "ON")
+                await self._host.allow_snapshot(allowed=words[0].upper() == "ON")
             case "kill":
                 await self._host.kill(int(words[0]))
             case "use" if words[0].lower() not in (self._host.database.lower(), "master", "msdb"):

@@ -208,8 +208,10 @@ class SqlServer:
         if task:
             task.cancel()
 
-    def allow_snapshot(self, *, allowed: bool) -> None:
+    async def allow_snapshot(self, *, allowed: bool) -> None:
         """ALTER DATABASE ... SET ALLOW_SNAPSHOT_ISOLATION."""
+        async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as connection:
+            await connection.execute("UPDATE sys.options SET is_on = %s WHERE name = 'allow_snapshot_isolation'", [allowed])
         self.snapshot_allowed = allowed
 
     def add_login(self, name: str, password: str) -> None:

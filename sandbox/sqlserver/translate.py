@@ -17,7 +17,7 @@ from sandbox.sqlserver import dialect
 from sandbox.sqlserver.errors import SqlError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from sandbox.sqlserver.catalog import Catalog, Relation
 
@@ -228,7 +228,7 @@ class _Translation:
 
     def _expression(self, node: exp.Expression) -> exp.Expression:
         if isinstance(node, exp.Parameter):
-            return self._parameter(node)
+            return node if isinstance(node.parent, exp.Parameter) else self._parameter(node)
         if isinstance(node, exp.Ordered):
             # PostgreSQL sorts NULLs last. Saying otherwise forbids the index, so say it only where NULL can occur.
             if self.is_ddl or self._is_not_null(node.this):
@@ -263,6 +263,19 @@ class _Translation:
                     assignment.this.set("table", None)
         if isinstance(tree, exp.Select) and tree.args.get("into"):
             raise SqlError(NOT_SIMULATED, "SELECT ... INTO is not simulated.")
+
+
+def _rewritten(tree: exp.Expression, rewrite: Callable[[exp.Expression], exp.Expression]) -> exp.Expression:
+    """Apply `rewrite` to every node, operands before the expressions that hold them; returns the new root."""
+    for node in reversed(list(tree.dfs())):
+        new = rewrite(node)
+        if new is node:
+            continue
+        if node is tree:
+            return new
+        # A rewrite may have put `node` itself below `new`; its old place is then free to take `new`.
+        node.replace(new)
+    return tree
 
 
 def _update_from_alias(tree: exp.Update) -> None:

@@ -43,6 +43,10 @@ CREATE VIEW sys.dm_cdc_errors AS SELECT * FROM sys.scan_errors;
 CREATE UNLOGGED TABLE sys.services (servicename varchar(256), status int, status_desc varchar(256), startup_type_desc varchar(256));
 CREATE VIEW sys.dm_server_services AS SELECT * FROM sys.services;
 
+-- Database options that ALTER DATABASE changes.
+CREATE TABLE sys.options (name varchar(60) PRIMARY KEY, is_on boolean NOT NULL);
+INSERT INTO sys.options VALUES ('allow_snapshot_isolation', true);
+
 -- 4 + 4 + 2 bytes: log file, block, slot. PostgreSQL's position fills the first eight; the file number is raised so
 -- that no real position looks like zero. Slot 0 is a mark, 1 a commit, from 2 on a change.
 CREATE FUNCTION sys.lsn(place pg_lsn, slot int) RETURNS sys."binary" IMMUTABLE STRICT LANGUAGE sql AS $$

@@ -5,8 +5,8 @@ CREATE VIEW sys.schemas AS
 CREATE VIEW sys.databases AS
     SELECT datname::varchar(128) COLLATE sys.ci_as AS name, oid::int AS database_id, NULL::int AS source_database_id, 160::smallint AS compatibility_level,
            'SQL_Latin1_General_CP1_CI_AS'::varchar(128) AS collation_name, false AS is_read_only, 0::smallint AS state, 'ONLINE'::varchar(60) AS state_desc,
-           (CASE WHEN current_setting('sys.allow_snapshot', true) = 'off' THEN 0 ELSE 1 END)::smallint AS snapshot_isolation_state,
-           (CASE WHEN current_setting('sys.allow_snapshot', true) = 'off' THEN 'OFF' ELSE 'ON' END)::varchar(60) AS snapshot_isolation_state_desc,
+           (CASE WHEN (SELECT is_on FROM sys.options WHERE name = 'allow_snapshot_isolation') THEN 1 ELSE 0 END)::smallint AS snapshot_isolation_state,
+           (CASE WHEN (SELECT is_on FROM sys.options WHERE name = 'allow_snapshot_isolation') THEN 'ON' ELSE 'OFF' END)::varchar(60) AS snapshot_isolation_state_desc,
            true AS is_read_committed_snapshot_on, 'FULL'::varchar(60) AS recovery_model_desc,
            EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = 'cdc') AS is_cdc_enabled,
            (CASE WHEN (SELECT pg_current_wal_lsn() - confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'cdc') > 16777216 THEN 6 ELSE 0 END)::smallint AS log_reuse_wait,

@@ -222,7 +222,9 @@ def decode_float(raw: bytes) -> float:
 
 def decode_decimal(raw: bytes, scale: int) -> Decimal:
     """Sign byte, then the digits as an unsigned integer."""
-    return Decimal(int.from_bytes(raw[1:], "little") * (1 if raw[0] else -1)).scaleb(-scale)
+    # Not scaleb(): that would round to the 28 digits of Python's default context.
+    digits = Decimal(int.from_bytes(raw[1:], "little")).as_tuple().digits
+    return Decimal((0 if raw[0] else 1, digits, -scale))
 
 
 def decode_uuid(raw: bytes) -> uuid.UUID:
