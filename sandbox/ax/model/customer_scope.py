@@ -6,8 +6,8 @@ and never written), and the rest, which must be empty.
 
 from sandbox.ax.contract import entities
 from sandbox.ax.model import faults, parties
+from sandbox.ax.model.node import Nil, Node
 from sandbox.ax.model.tables import TABLES
-from sandbox.ax.soap.document import Nil, Node
 
 CUSTOMER_FIELDS = entities.CUSTOMER.all_fields(entities.CUST_TABLE.type)
 CUSTOMER_COLUMNS = {

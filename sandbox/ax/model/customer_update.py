@@ -12,8 +12,8 @@ from sandbox.ax.model import customers, dimensions, faults, parties, references
 from sandbox.ax.model.customer_scope import CONTACT_COLUMNS, CUSTOMER_COLUMNS, PARTY_FIELDS, refuse_unknown
 from sandbox.ax.model.customers import Stored
 from sandbox.ax.model.database import Row, Transaction
+from sandbox.ax.model.node import Nil, Node
 from sandbox.ax.model.tables import TABLES
-from sandbox.ax.soap.document import Nil, Node
 
 _KEPT = frozenset({"AccountNum", "DefaultDimension", "Party"})
 

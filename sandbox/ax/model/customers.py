@@ -21,8 +21,8 @@ from sandbox.ax.model.customer_scope import (
     refuse_unknown,
 )
 from sandbox.ax.model.database import Row, Transaction
+from sandbox.ax.model.node import Nil, Node
 from sandbox.ax.model.tables import TABLES
-from sandbox.ax.soap.document import Nil, Node
 
 LABEL = "Customers"
 TABLE = TABLES["CUSTTABLE"]
@@ -172,11 +172,11 @@ class Stored:
 def load(transaction: Transaction, account: str, *, lock: bool = False) -> Stored | None:
     """Return the customer with this account number, or None."""
     customer = transaction.row("CUSTTABLE", lock=lock, ACCOUNTNUM=account)
-    return None if customer is None else _stored(transaction, customer)
+    return None if customer is None else _stored(transaction, customer, lock=lock)
 
 
-def _stored(transaction: Transaction, customer: Row) -> Stored:
-    party = transaction.rows("DIRPARTYTABLE", RECID=customer["PARTY"])[0]
+def _stored(transaction: Transaction, customer: Row, *, lock: bool = False) -> Stored:
+    party = transaction.rows("DIRPARTYTABLE", lock=lock, RECID=customer["PARTY"])[0]
     links = transaction.rows("DIRPARTYLOCATION", PARTY=party["RECID"])
     addresses: dict[int, Row] = {}
     contacts: dict[int, Row] = {}

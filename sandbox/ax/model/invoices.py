@@ -12,8 +12,8 @@ from typing import Any
 from sandbox.ax.contract import entities
 from sandbox.ax.model import dimensions, faults, references
 from sandbox.ax.model.database import Row, Transaction
+from sandbox.ax.model.node import Nil, Node
 from sandbox.ax.model.tables import TABLES
-from sandbox.ax.soap.document import Nil, Node
 
 TABLE = TABLES["CUSTINVOICETABLE"]
 HEADER_FIELDS = tuple(

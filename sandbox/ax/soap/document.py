@@ -6,10 +6,9 @@ update tells them apart. Outbound, empty, zero and null-date values are left out
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from enum import Enum
 from typing import Any
 
 from lxml import etree
@@ -18,38 +17,12 @@ from sandbox.ax.contract import namespaces as ns
 from sandbox.ax.contract.entities import Document, Field
 from sandbox.ax.contract.types import DECIMALS, ENUMS, PLAIN, STRINGS
 from sandbox.ax.model.faults import AifError
+from sandbox.ax.model.node import Nil, Node
 from sandbox.ax.soap.xml import elements, name_of, nsmap
 
 NULL_DATE = datetime(1900, 1, 1)  # noqa: DTZ001 - AX's null date, stored as naive UTC
 _NIL = f"{{{ns.XSI}}}nil"
 _TYPE = f"{{{ns.XSI}}}type"
-
-
-class Nil(Enum):
-    """The value of an element with xsi:nil."""
-
-    NIL = "nil"
-
-
-@dataclass(slots=True)
-class Node:
-    """One entity of a document: its element name, XSD type, attributes, field values and child entities."""
-
-    name: str
-    type: str
-    action: str = ""
-    update_mode: str = ""
-    values: dict[str, Any] = field(default_factory=dict)
-    children: list["Node"] = field(default_factory=list)
-
-    def named(self, name: str) -> list["Node"]:
-        """Return the child entities with this element name, in document order."""
-        return [child for child in self.children if child.name == name]
-
-    def get(self, name: str, default: Any = "") -> Any:
-        """Return a field's value; `default` when it is omitted or nil."""
-        value = self.values.get(name, default)
-        return default if value is Nil.NIL else value
 
 
 @dataclass(slots=True)

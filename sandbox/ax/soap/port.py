@@ -18,6 +18,7 @@ from sandbox.ax.model import customer_update, customers, faults, invoices, messa
 from sandbox.ax.model.criteria import Criterion
 from sandbox.ax.model.database import AxDatabase, Transaction
 from sandbox.ax.model.faults import AifError
+from sandbox.ax.model.node import Node
 from sandbox.ax.soap import document
 from sandbox.ax.soap.envelope import CallContext, Request, response
 from sandbox.ax.soap.validation import Validator, check_type_is_unprefixed
@@ -173,7 +174,7 @@ class Port:
         rows = customers.find(transaction, _criteria(request), semantics=self._switches.find_semantics)
         return document.entity_keys({"AccountNum": row["ACCOUNTNUM"]} for row in rows)
 
-    def _customer_document(self, nodes: list[document.Node]) -> etree._Element:
+    def _customer_document(self, nodes: list[Node]) -> etree._Element:
         """Return the document: empty when nothing was found, else with the instant that its data is valid for."""
         prefixes = nsmap(ns.CUSTOMER, st=ns.SHARED_TYPES, i=ns.XSI)
         root = etree.Element(f"{{{ns.CUSTOMER}}}Customer", nsmap=prefixes)

@@ -185,6 +185,22 @@ def test_concurrent_creates_get_numbers_of_their_own(aif, ax_system):
     assert len(set(accounts)) == 24
 
 
+def test_of_concurrent_creates_of_one_account_one_wins(aif):
+    content = customer(cust_table("<AccountNum>RACE</AccountNum><CustGroup>10</CustGroup>"))
+
+    def one(_):
+        client = Aif(aif.url, aif.control_url)
+        try:
+            return client.customers("create", content)
+        finally:
+            client.http.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(one, range(6)))
+    assert sorted(answer.status for answer in answers) == [200, *[500] * 5]
+    assert {answer.xpp for answer in answers if answer.status == 500} == {13}
+
+
 def test_an_action_other_than_create_is_refused(aif):
     assert aif.customers("create", customer(cust_table(attributes='action="update"'))).aif_code == "InvalidAction"
 

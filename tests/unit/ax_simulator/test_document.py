@@ -8,8 +8,8 @@ from lxml import etree
 
 from sandbox.ax.contract.entities import CUSTOMER, FREE_TEXT_INVOICE
 from sandbox.ax.model.faults import AifError
+from sandbox.ax.model.node import Nil, Node
 from sandbox.ax.soap import document
-from sandbox.ax.soap.document import Nil, Node
 from tests.kit import aif
 
 

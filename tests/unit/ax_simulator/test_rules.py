@@ -12,9 +12,9 @@ from sandbox.ax import chaos, config
 from sandbox.ax.contract.schema import load_schema
 from sandbox.ax.model import faults, invoices, messages
 from sandbox.ax.model.faults import AifError
+from sandbox.ax.model.node import Node
 from sandbox.ax.soap import envelope
 from sandbox.ax.soap import faults as soap_faults
-from sandbox.ax.soap.document import Node
 from sandbox.ax.soap.validation import next_elements
 from tests.kit import aif
 
