@@ -112,6 +112,7 @@ def demo(
         Path | None, typer.Option("--scenario", help="Scenario file; the built-in business day when not given.")
     ] = None,
     report: Annotated[Path | None, typer.Option("--report", help="Write the result as JSON to this file.")] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=4, help="Worker processes per role.")] = 1,
     kill_workers: Annotated[
         int, typer.Option("--kill-workers", min=0, max=20, help="Kill (-9) a worker so many times at random.")
     ] = 0,
@@ -130,7 +131,15 @@ def demo(
             _EXIT_FAILED, f"the sandbox is not installed ({error.name}); run `make setup`, or install freshax[sandbox]"
         )
     raise typer.Exit(
-        run_demo(scenario=scenario, report=report, keep=keep, kill_workers=kill_workers, seed=seed, state=state)
+        run_demo(
+            scenario=scenario,
+            report=report,
+            keep=keep,
+            workers=workers,
+            kill_workers=kill_workers,
+            seed=seed,
+            state=state,
+        )
     )
 
 

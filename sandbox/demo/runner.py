@@ -23,7 +23,7 @@ from sandbox.demo.ledger import Document, Ledger, reconcile
 from sandbox.demo.observer import Ends, Observer
 from sandbox.demo.report import print_report, write_json
 from sandbox.demo.scenario import Scenario, ScenarioError, load_scenario
-from sandbox.demo.stage import WORKERS, Stage
+from sandbox.demo.stage import Stage
 from sandbox.stack.errors import StackError
 from sandbox.stack.supervisor import Supervisor
 
@@ -35,7 +35,14 @@ _QUIET_SECONDS = 1.5
 
 
 def run_demo(
-    *, scenario: Path | None, report: Path | None, keep: bool, kill_workers: int, seed: int, state: Path | None
+    *,
+    scenario: Path | None,
+    report: Path | None,
+    keep: bool,
+    workers: int,
+    kill_workers: int,
+    seed: int,
+    state: Path | None,
 ) -> int:
     """Play one scenario; see `freshax demo --help`."""
     # A file or a pipe has no width of its own: wide enough for the table of documents.
@@ -47,7 +54,7 @@ def run_demo(
         return 2
     try:
         with _folder(state) as folder, Supervisor() as supervisor:
-            demo = _Demo(script, folder, supervisor, console)
+            demo = _Demo(Stage(script, folder, workers=workers), script, supervisor, console)
             ledger = demo.run(kill_workers=kill_workers, seed=seed)
             if report is not None:
                 write_json(ledger, report)
@@ -74,11 +81,11 @@ def _folder(state: Path | None) -> Iterator[Path]:
 
 
 class _Demo:
-    def __init__(self, script: Scenario, folder: Path, supervisor: Supervisor, console: Console) -> None:
+    def __init__(self, stage: Stage, script: Scenario, supervisor: Supervisor, console: Console) -> None:
+        self._stage = stage
         self._script = script
         self._supervisor = supervisor
         self._console = console
-        self._stage = Stage(script, folder)
 
     def run(self, *, kill_workers: int, seed: int) -> Ledger:
         """Stage, play, settle, report."""
@@ -182,11 +189,10 @@ class _Demo:
             for number in range(kills):
                 if stopping.wait(chance.uniform(2.0, 6.0)):
                     return
-                name = chance.choice(sorted(WORKERS))
-                service = self._stage.services[name]
+                service = chance.choice(self._stage.workers())
                 service.kill()
                 service.start()
-                self._console.print(f"killed {name} (-9), {number + 1} of {kills}")
+                self._console.print(f"killed {service.name} (-9), {number + 1} of {kills}")
 
         thread = threading.Thread(target=kill, name="killer", daemon=True)
         thread.start()

@@ -25,8 +25,8 @@ from sandbox.stack.registry import Registry
 from sandbox.stack.supervisor import Supervisor
 
 _DEPLOY_SECONDS = 60.0
-# Two of them, so that AX and FreshBooks share the machine's cores and a killed one leaves the other at work.
-WORKERS = {
+# Agents that share a process: what reads FreshBooks and decides, and what writes.
+_ROLES = {
     "worker-in": ["fetch", "flow"],
     "worker-out": ["ax-sink", "confirmations", "freshbooks-sink"],
 }
@@ -35,8 +35,9 @@ WORKERS = {
 class Stage:
     """All processes of one demo. Use it inside a Supervisor, which ends them."""
 
-    def __init__(self, scenario: Scenario, folder: Path) -> None:
+    def __init__(self, scenario: Scenario, folder: Path, *, workers: int = 1) -> None:
         self._folder = folder
+        self._workers = workers
         self._scenario = scenario
         self.kafka = Kafka(folder / "kafka")
         self.registry = Registry(folder / "registry")
@@ -63,13 +64,18 @@ class Stage:
     def start_services(self, supervisor: Supervisor) -> None:
         """Freshax itself: listener, poller, capture, workers."""
         commands = {"listen": ["listen"], "poll": ["poll"], "capture": ["capture"]}
-        for name, agents in WORKERS.items():
-            commands[name] = ["worker", *(part for agent in agents for part in ("--agents", agent))]
+        for role, agents in _ROLES.items():
+            arguments = ["worker", *(part for agent in agents for part in ("--agents", agent))]
+            commands |= {f"{role}-{number}": arguments for number in range(1, self._workers + 1)}
         self.services = {
             name: FreshaxService(name, arguments, self._folder, self.environment)
             for name, arguments in commands.items()
         }
         supervisor.start(*self.services.values())
+
+    def workers(self) -> list[FreshaxService]:
+        """The worker processes."""
+        return [service for name, service in self.services.items() if name.startswith("worker-")]
 
     def start_prometheus(self, supervisor: Supervisor) -> None:
         """Prometheus over all services, where it is installed."""
