@@ -17,7 +17,8 @@ def test_a_table_per_company_is_keyed_by_partition_and_company():
     statement = TABLES["CUSTGROUP"].create_statement()
     assert statement == (
         "CREATE TABLE dbo.CUSTGROUP (CUSTGROUP nvarchar(10) NOT NULL DEFAULT '', "
-        "NAME nvarchar(60) NOT NULL DEFAULT '', PAYMTERMID nvarchar(10) NOT NULL DEFAULT '', TAXGROUPID nvarchar(10) NOT NULL DEFAULT '', "
+        "NAME nvarchar(60) NOT NULL DEFAULT '', PAYMTERMID nvarchar(10) NOT NULL DEFAULT '', "
+        "TAXGROUPID nvarchar(10) NOT NULL DEFAULT '', "
         "DATAAREAID nvarchar(4) NOT NULL DEFAULT 'dat', RECVERSION int NOT NULL DEFAULT 1, "
         "PARTITION bigint NOT NULL DEFAULT 5637144576, RECID bigint NOT NULL, "
         "CONSTRAINT PK_CUSTGROUP PRIMARY KEY (PARTITION, DATAAREAID, CUSTGROUP))"
