@@ -74,7 +74,7 @@ def test_a_business_day_ends_reconciled_and_leaves_nothing_behind(tmp_path: Path
 
 
 def test_workers_killed_three_times_lose_and_double_nothing(tmp_path: Path) -> None:
-    code, report, output = demo(tmp_path, "--kill-workers", "3", "--seed", "7")
+    code, report, output = demo(tmp_path, "--workers", "2", "--kill-workers", "3", "--seed", "7")
 
     assert output.count("killed worker-") == 3
     assert code == 0, output
