@@ -94,6 +94,8 @@ def from_postgres(error: psycopg.Error, spid: int) -> SqlError:
         return SqlError(number, text, 14 if number in (229, 230, 18456) else 16)
     if state == "23514" and (diagnostics.constraint_name or "").startswith("utf16_"):
         return SqlError(2628, f"String or binary data would be truncated in table '{_table(error)}'.")
+    if state == "23514" and (diagnostics.constraint_name or "").startswith("max_text_repl_size_"):
+        return SqlError(7139, "Length of LOB data to be replicated exceeds configured maximum 65536.")
     number, severity = _BY_SQLSTATE.get(state, (50000, 16))
     return SqlError(number, _wording(number, text, error, spid), severity)
 

@@ -45,7 +45,9 @@ CREATE FUNCTION sys.fn_cdc_decrement_lsn(lsn bytea) RETURNS sys."binary" IMMUTAB
 CREATE FUNCTION sys.fn_cdc_map_lsn_to_time(lsn bytea) RETURNS sys.datetime STABLE SECURITY DEFINER LANGUAGE plpgsql AS $$
 BEGIN RETURN (SELECT tran_end_time FROM cdc.lsn_time_mapping WHERE start_lsn = lsn); END $$;
 
-CREATE FUNCTION sys.fn_cdc_map_time_to_lsn(operator text, moment timestamp) RETURNS sys."binary" STABLE SECURITY DEFINER LANGUAGE plpgsql AS $$
+CREATE FUNCTION sys.fn_cdc_map_time_to_lsn(operator text, at_time timestamp) RETURNS sys."binary" STABLE SECURITY DEFINER LANGUAGE plpgsql AS $$
+-- The parameter is a datetime: it is rounded like the stored times.
+DECLARE moment timestamp := sys.to_datetime($2);
 BEGIN
     CASE lower(operator)
     WHEN 'smallest greater than' THEN

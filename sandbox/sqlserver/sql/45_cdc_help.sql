@@ -8,7 +8,7 @@ CREATE FUNCTION sys.sp_cdc_help_change_data_capture(source_schema text DEFAULT N
 #variable_conflict use_column
 BEGIN
     PERFORM sys.require_cdc(false);
-    RETURN QUERY SELECT n.nspname::varchar, c.relname::varchar, t.capture_instance, t.object_id, t.source_object_id, t.start_lsn, t.end_lsn, t.supports_net_changes, t.has_drop_pending,
+    RETURN QUERY SELECT n.nspname::varchar(128), c.relname::varchar(128), t.capture_instance, t.object_id, t.source_object_id, t.start_lsn, t.end_lsn, t.supports_net_changes, t.has_drop_pending,
            t.role_name, t.index_name, t.filegroup_name, t.create_date,
            (SELECT string_agg('[' || column_name || ']', ', ' ORDER BY index_ordinal) FROM cdc.index_columns k WHERE k.object_id = t.object_id),
            (SELECT string_agg('[' || column_name || ']', ', ' ORDER BY column_ordinal) FROM cdc.captured_columns k WHERE k.object_id = t.object_id)
@@ -22,7 +22,7 @@ CREATE FUNCTION sys.sp_cdc_get_captured_columns(capture_instance text) RETURNS S
 #variable_conflict use_column
 BEGIN
     PERFORM sys.require_cdc(false);
-    RETURN QUERY SELECT n.nspname::varchar, c.relname::varchar, t.capture_instance, k.column_name, k.column_id, k.column_type, k.column_ordinal, k.is_computed
+    RETURN QUERY SELECT n.nspname::varchar(128), c.relname::varchar(128), t.capture_instance, k.column_name, k.column_id, k.column_type, k.column_ordinal, k.is_computed
       FROM cdc.change_tables t JOIN cdc.captured_columns k USING (object_id) JOIN pg_class c ON c.oid::int = t.source_object_id JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE t.capture_instance = $1 AND sys.may_read(t) ORDER BY k.column_ordinal;
 END $$;
@@ -33,7 +33,7 @@ CREATE FUNCTION sys.sp_cdc_get_ddl_history(capture_instance text) RETURNS SETOF 
 #variable_conflict use_column
 BEGIN
     PERFORM sys.require_cdc(false);
-    RETURN QUERY SELECT n.nspname::varchar, c.relname::varchar, t.capture_instance, h.required_column_update, h.ddl_command, h.ddl_lsn, h.ddl_time
+    RETURN QUERY SELECT n.nspname::varchar(128), c.relname::varchar(128), t.capture_instance, h.required_column_update, h.ddl_command, h.ddl_lsn, h.ddl_time
       FROM cdc.change_tables t JOIN cdc.ddl_history h USING (object_id) JOIN pg_class c ON c.oid::int = t.source_object_id JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE t.capture_instance = $1 AND sys.may_read(t) ORDER BY h.ddl_lsn;
 END $$;
@@ -42,7 +42,7 @@ CREATE TYPE sys.job AS (job_id uuid, job_type varchar(20), job_name varchar(128)
 CREATE FUNCTION sys.sp_cdc_help_jobs() RETURNS SETOF sys.job STABLE SECURITY DEFINER LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM sys.require_cdc(true);
-    RETURN QUERY SELECT j.job_id, j.job_type, format('cdc.%s_%s', current_database(), j.job_type)::varchar, j.maxtrans, j.maxscans, j.continuous, trunc(j.interval_seconds)::bigint, j.retention, j.threshold FROM sys.jobs j;
+    RETURN QUERY SELECT j.job_id, j.job_type, format('cdc.%s_%s', current_database(), j.job_type)::varchar(128), j.maxtrans, j.maxscans, j.continuous, trunc(j.interval_seconds)::bigint, j.retention, j.threshold FROM sys.jobs j;
 END $$;
 CREATE FUNCTION sys.sp_cdc_change_job(job_type text DEFAULT 'capture', maxtrans int DEFAULT NULL, maxscans int DEFAULT NULL, continuous int DEFAULT NULL, pollinginterval bigint DEFAULT NULL,
                                       retention bigint DEFAULT NULL, threshold bigint DEFAULT NULL) RETURNS void SECURITY DEFINER LANGUAGE plpgsql AS $$

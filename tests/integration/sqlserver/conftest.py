@@ -17,6 +17,7 @@ PASSWORD = "Sandbox-sa-1"
 pyodbc.pooling = False
 
 
+@pytest.fixture(scope="session")
 def microsoft_driver() -> str:
     """Microsoft's ODBC Driver 18 comes inside the package `mssql-python` (for development and tests only)."""
     site_packages = Path(mssql_python.__file__).parents[1]
@@ -39,7 +40,7 @@ def driver(request):
 
 
 @pytest.fixture
-def connection_string(sql_server, driver):
+def connection_string(sql_server, driver, request):
     def build(*, user="sa", password=PASSWORD, database="AX", encrypt="no", extra=""):
         port = sql_server.server.port
         if driver == "freetds":
@@ -49,7 +50,7 @@ def connection_string(sql_server, driver):
                 f"TDS_Version=7.4;ClientCharset=UTF-8;Encryption={encryption};{extra}"
             )
         return (
-            f"DRIVER={microsoft_driver()};SERVER=127.0.0.1,{port};DATABASE={database};UID={user};PWD={password};"
+            f"DRIVER={request.getfixturevalue('microsoft_driver')};SERVER=127.0.0.1,{port};DATABASE={database};UID={user};PWD={password};"
             f"Encrypt={encrypt};ConnectRetryCount=0;{extra}"
         )
 
@@ -69,10 +70,11 @@ def table(sql_server):
         sql_server.execute(f"CREATE TABLE dbo.{name} ({columns})")
         made.append(name)
         if tracked:
+            role = options.pop("role", "NULL")
             extra = "".join(f", @{key} = {value}" for key, value in options.items())
             sql_server.execute(
                 f"EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'{name}', "
-                f"@role_name = {options.pop('role', 'NULL')}{extra}"
+                f"@role_name = {role}{extra}"
             )
         return name
 
