@@ -11,7 +11,7 @@ import contextlib
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import timedelta
 from typing import Any
 
@@ -35,7 +35,7 @@ from streams.runtime.codec import AvroCodec, registry_client
 from streams.runtime.health import HealthServer
 from streams.runtime.process import Lifetime
 from streams.runtime.producer import Producer
-from streams.runtime.settings import Settings, WebhookSettings
+from streams.runtime.settings import KafkaSettings, Settings, WebhookSettings
 from streams.runtime.store import CompactedStore
 
 _log = structlog.get_logger(__name__)
@@ -54,8 +54,9 @@ async def run_listener(settings: Settings) -> None:
         check_public_url(settings.webhook)
     async with AsyncExitStack() as stack:
         lifetime = Lifetime()
-        health = stack.enter_context(HealthServer(settings.observe))
-        announcer = await stack.enter_async_context(_announcer(settings))
+        health = HealthServer(settings.observe)
+        codec = stack.enter_context(closing(AvroCodec(registry_client(settings.registry))))
+        announcer = await stack.enter_async_context(_announcer(settings.kafka, codec))
         sealed = SealedFile(settings.webhook.verifier_file, settings.freshbooks.token_key)
         verifiers = Verifiers(sealed, clock=utc_now)
         verifiers.all()  # a file that cannot be read ends the process now, not at the first delivery
@@ -74,6 +75,7 @@ async def run_listener(settings: Settings) -> None:
             on_fatal=lifetime.fail,
         )
         health.ready_when("kafka", lambda: listener.kafka_confirms)
+        stack.enter_context(health)
         port = await stack.enter_async_context(_serving(settings.webhook, listener, lifetime.fail))
         _log.info("listening", port=port, metrics_port=health.port)
         if keeper is not None:
@@ -88,11 +90,11 @@ async def run_poller(settings: Settings) -> None:
     )
     async with AsyncExitStack() as stack:
         lifetime = Lifetime()
-        health = stack.enter_context(HealthServer(settings.observe))
-        codec = AvroCodec(registry_client(settings.registry))
+        health = HealthServer(settings.observe)
+        codec = stack.enter_context(closing(AvroCodec(registry_client(settings.registry))))
         fetched = CompactedStore(topics.FETCHED, Fetched, kafka=settings.kafka, codec=codec)
         intents = CompactedStore(topics.FRESHBOOKS_INTENTS, Intent, kafka=settings.kafka, codec=codec)
-        announcer = await stack.enter_async_context(_announcer(settings))
+        announcer = await stack.enter_async_context(_announcer(settings.kafka, codec))
         client = await stack.enter_async_context(FreshBooksClient.open(settings.freshbooks))
         reconciler = Reconciler(
             client,
@@ -112,6 +114,7 @@ async def run_poller(settings: Settings) -> None:
         longest = max(settings.observe.stalled_after_seconds, 3 * settings.poll.interval_seconds)
         health.alive_when("polling", lambda: poller.idle_seconds < longest)
         health.ready_when("polled", lambda: poller.rounds > 0)
+        stack.enter_context(health)
         _log.info("poller started", metrics_port=health.port)
         await stack.enter_async_context(_running(_poll(poller, fetched, intents), lifetime.fail))
         await lifetime.wait()
@@ -170,11 +173,10 @@ async def _poll(poller: Poller, *stores: CompactedStore[Any]) -> None:
 
 
 @asynccontextmanager
-async def _announcer(settings: Settings) -> AsyncIterator[Announcer]:
+async def _announcer(kafka: KafkaSettings, codec: AvroCodec) -> AsyncIterator[Announcer]:
     """An announcer with its own producer, whose schema is known to be registered."""
-    codec = AvroCodec(registry_client(settings.registry))
     await asyncio.to_thread(codec.warm, topics.NOTIFICATIONS)
-    producer = Producer(settings.kafka)
+    producer = Producer(kafka)
     try:
         yield Announcer(producer, codec)
     finally:

@@ -124,8 +124,9 @@ class TokenStore:
             "client_id": self._settings.client_id,
             "client_secret": self._settings.client_secret.get_secret_value(),
             "refresh_token": refresh_token,
-            "redirect_uri": self._settings.redirect_uri,
         }
+        if self._settings.redirect_uri:
+            form["redirect_uri"] = self._settings.redirect_uri
         code = "failed"
         try:
             async with (
