@@ -11,7 +11,6 @@ TRACEPARENT = "traceparent"
 
 POSITION = "freshax.position"
 LOSSES = "freshax.losses"
-CHANGED_AT = "freshax.changed_at"
 
 # Kafka Connect's names, so that its users' tools read our dead letters.
 ERRORS_TOPIC = "__connect.errors.topic"

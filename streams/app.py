@@ -54,6 +54,7 @@ AGENTS = ("fetch", "flow", "ax-sink", "confirmations", "freshbooks-sink")
 _RECOVERY_SECONDS = 300.0
 # What is under way gets so long at SIGTERM; the rest comes again, since it was never acknowledged.
 _DRAIN_SECONDS = 4.0
+_GUARD_SECONDS = 1.0
 
 
 async def run_worker(settings: Settings, agents: Sequence[str] = AGENTS) -> None:
@@ -221,22 +222,31 @@ class Worker:
             self._stop(task.exception() or FatalError("task_ended", "a background task ended"))
 
     def _observe(self) -> None:
+        lag = LagMonitor(self._settings.kafka, {agent.group: agent.topics for agent in self._agents})
         stalled = self._settings.observe.stalled_after_seconds
         loop = asyncio.get_running_loop()
         for agent in self._agents:
-            self.health.alive_when(f"{agent.name} progressing", partial(_progresses, agent, loop.time, stalled))
+            progresses = partial(_progresses, agent, lag, loop.time, stalled)
+            self.health.alive_when(f"{agent.name} progressing", progresses)
             self.health.ready_when(f"{agent.name} assigned", partial(getattr, agent, "ready"))
+            self._background(agent.guard())
         for store in self._stores.values():
             self.health.ready_when(f"{store.topic.name} recovered", partial(getattr, store, "recovered"))
-        for agent in self._agents:
-            self._background(agent.guard())
-        groups = {agent.group: agent.topics for agent in self._agents}
-        self._background(LagMonitor(self._settings.kafka, groups).run())
+        self._background(self._guard_stores())
+        self._background(lag.run())
+
+    async def _guard_stores(self) -> None:
+        """End the process when a store has stopped reading: deciding on old master data would be silent harm."""
+        while True:
+            for store in self._stores.values():
+                store.raise_failure()
+            await asyncio.sleep(_GUARD_SECONDS)
 
 
-def _progresses(agent: Agent, clock: Callable[[], float], stalled_after_seconds: float) -> bool:
-    """False when records are under way and none was finished for so long."""
-    return not agent.lanes.busy or clock() - agent.lanes.last_progress < stalled_after_seconds
+def _progresses(agent: Agent, lag: LagMonitor, clock: Callable[[], float], stalled_after_seconds: float) -> bool:
+    """False when records wait or are under way, and nothing has moved for so long."""
+    idle = not agent.lanes.busy and lag.waiting(agent.group) == 0
+    return idle or clock() - agent.lanes.last_progress < stalled_after_seconds
 
 
 def _flows_by_topic(settings: FlowSettings) -> dict[str, Flow]:

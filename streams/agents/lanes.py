@@ -65,6 +65,7 @@ class Lanes:
         self._room = asyncio.Semaphore(max_in_flight)
         self._lanes: dict[bytes | None, deque[_Waiting]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        # Loop time at which a record was last finished, or known to wait for the other side.
         self.last_progress = asyncio.get_running_loop().time()
 
     @property
@@ -133,6 +134,8 @@ class Lanes:
             except RetryableError as failure:
                 pause = min(_HOLD_CAP_SECONDS, _HOLD_FIRST_SECONDS * 2 ** min(attempt, 10))
                 metrics.EVENTS.labels(self._stage, kind, "held").inc()
+                # The other side is away and we know it: that is waiting, not being stuck.
+                self.last_progress = asyncio.get_running_loop().time()
                 _log.warning("held", stage=self._stage, **_place(record), error=str(failure), again_in_seconds=pause)
                 await asyncio.sleep(pause)
             else:

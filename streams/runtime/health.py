@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from typing import Self
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from schemas.failures import FatalError
+from streams.runtime import metrics
 from streams.runtime.settings import ObserveSettings
 
 Check = Callable[[], bool]
@@ -33,6 +35,7 @@ class HealthServer:
                 f"serving metrics on {settings.host}:{settings.port}: {error}; set FRESHAX_OBSERVE__PORT",
             ) from error
         self._server.daemon_threads = True
+        metrics.BUILD.info({"release": version("freshax")})
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property
@@ -63,6 +66,8 @@ class HealthServer:
             return 404, "text/plain", b"not found\n"
         checks = self._alive if path == "/healthz" else self._ready
         failing = [name for name, check in sorted(checks.items()) if not check()]
+        if path == "/readyz" and not checks:
+            failing = ["started"]  # the port is open before the process has said what readiness means
         body = "".join(f"not {name}\n" for name in failing) or "ok\n"
         return (503 if failing else 200), "text/plain", body.encode()
 

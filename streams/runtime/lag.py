@@ -27,6 +27,7 @@ class LagMonitor:
     def __init__(self, kafka: KafkaSettings, groups: Mapping[str, Sequence[Topic]]) -> None:
         self._admin = AdminClient(kafka.client_config())
         self._groups = groups
+        self._lags: dict[tuple[str, str, int], int] = {}
 
     async def run(self) -> None:
         """Measure until cancelled."""
@@ -36,6 +37,10 @@ class LagMonitor:
             except KafkaException as error:
                 _log.warning("lag not measured", error=str(error))
             await asyncio.sleep(_EVERY_SECONDS)
+
+    def waiting(self, group: str) -> int:
+        """Records that waited for `group` when last measured."""
+        return sum(lag for (owner, _, _), lag in self._lags.items() if owner == group)
 
     def measure(self) -> dict[tuple[str, str, int], int]:
         """Lag by (group, topic, partition); also set as the metric."""
@@ -56,4 +61,5 @@ class LagMonitor:
                 lag = max(end.result().offset - committed.get(place, 0), 0)
                 lags[group, *place] = lag
                 metrics.LAG.labels(group, place[0], str(place[1])).set(lag)
+        self._lags = lags
         return lags
