@@ -80,6 +80,7 @@ INVOICES = st.fixed_dictionaries(
         "invoice_number": TEXT,
         "currency_code": CURRENCY,
         "amount": AMOUNT | SMALL,
+        "discount_percent": st.decimals(0, 100, places=4),
         "discount_total": st.just(Decimal(0)) | AMOUNT | SMALL,
         "language": OPTIONAL,
         "po_number": OPTIONAL,
@@ -189,7 +190,13 @@ def priced_invoices(draw: Any) -> dict[str, Any]:
     subtotal = sum((line["amount"] for line in lines), Decimal(0))
     discount = rounded(subtotal * percent / 100)
     amount = subtotal - discount + sum(rounded(total) for total in totals.values())
-    return {"currency_code": currency, "amount": amount, "discount_total": discount, "lines": lines}
+    return {
+        "currency_code": currency,
+        "amount": amount,
+        "discount_percent": percent,
+        "discount_total": discount,
+        "lines": lines,
+    }
 
 
 @given(fields=priced_invoices())

@@ -238,6 +238,26 @@ def test_stated_tax_may_differ_by_a_cent_per_line_and_is_what_is_posted(flow: Fl
     assert command.invoice.lines[0].tax_amount == Decimal("19.01")
 
 
+def test_a_discount_over_groups_that_nearly_cancel_follows_its_percentage(flow: Flow, build: Any) -> None:
+    # 50 % of 0.01 is rounded to 0.01; in proportion the groups would get 1000.01 and -1000.00 instead of half of it.
+    lines = [{"amount": "1000.01", "unit_cost": "1000.01"}, {**TAXED, "amount": "-1000", "unit_cost": "-1000"}]
+    record = build.invoice(amount="-95", discount_percent="50", discount_total="0.01", lines=lines)
+
+    (command,) = flow.decide(record, build.linked(), build.now).ax_commands
+
+    discounts = [(line.amount, line.tax_amount) for line in command.invoice.lines[2:]]
+    assert discounts == [(Decimal("-500.01"), Decimal(0)), (Decimal("500.00"), Decimal("95.00"))]
+
+
+def test_a_discount_without_percentage_is_shared_in_proportion(flow: Flow, build: Any) -> None:
+    lines = [{}, {**TAXED, "unit_cost": "20", "amount": "20"}]
+    record = build.invoice(amount="113.48", discount_total="10", lines=lines)
+
+    (command,) = flow.decide(record, build.linked(), build.now).ax_commands
+
+    assert [line.amount for line in command.invoice.lines[2:]] == [Decimal("-8.33"), Decimal("-1.67")]
+
+
 def test_amounts_below_the_minor_unit_are_rounded_together_and_told(flow: Flow, build: Any) -> None:
     record = build.invoice(
         amount="19.98", discount_total="0.034", lines=[{"amount": "10.005"}, {"amount": "10.005"}, {"amount": "0"}]
