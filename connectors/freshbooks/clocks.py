@@ -1,8 +1,8 @@
-"""FreshBooks' clocks: accounting times are US/Eastern wall clock without a zone, a few are UTC.
+"""FreshBooks' clocks: accounting times are US/Eastern wall clock without a zone.
 
-The wire form is `YYYY-MM-DD HH:MM:SS`, with microseconds in `version`. Which field runs on which clock is a fact of the
-field, not of its form, so the caller says it. Source: reference of the API, types and clocks; ISO forms with `T` and
-`Z` are read too, since the events family sends them.
+The wire form is `YYYY-MM-DD HH:MM:SS`, with microseconds in `version`. Which clock a field runs on is a fact of the
+field and not of its form: a few are UTC (a client's `signup_date`, all times of bills), and none of those is read here.
+Source: reference of the API, types and clocks.
 """
 
 from __future__ import annotations
@@ -48,9 +48,3 @@ def parse_eastern(text: str, *, not_after: datetime) -> datetime:
     first, second = (wall.replace(tzinfo=EASTERN, fold=fold).astimezone(UTC) for fold in (0, 1))
     # In the hour that March skips the "second" reading is the earlier one and means nothing: take the first.
     return second if first < second <= not_after + _CLOCK_SKEW else first
-
-
-def parse_utc(text: str) -> datetime:
-    """The instant of a UTC time, with or without `T` and `Z`. Raises ValueError when `text` is no date and time."""
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

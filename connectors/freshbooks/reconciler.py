@@ -15,7 +15,7 @@ same content is announced once in a process's life; Kafka does not lose it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
@@ -76,7 +76,10 @@ class Round:
 
 
 class Reconciler:
-    """Runs rounds; holds between them the watermark, the suspects and what was announced."""
+    """Runs rounds; holds between them the watermark, the suspects and what was announced.
+
+    `on_listed` is called for every entity that a list showed: a long backfill is not a stalled one.
+    """
 
     def __init__(
         self,
@@ -88,8 +91,10 @@ class Reconciler:
         overlap_days: int,
         grace: timedelta,
         page_size: int = 100,
+        on_listed: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
+        self._on_listed = on_listed
         self._seen = seen
         self._announce = announce
         self._clock = clock
@@ -116,6 +121,7 @@ class Reconciler:
                 ):
                     sighting = self._sighting(kind, raw)
                     listed += 1
+                    self._on_listed()
                     self._advance(sighting)
                     if self._is_news(sighting):
                         portion.append(sighting)

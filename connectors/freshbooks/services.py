@@ -96,6 +96,7 @@ async def run_poller(settings: Settings) -> None:
         intents = CompactedStore(topics.FRESHBOOKS_INTENTS, Intent, kafka=settings.kafka, codec=codec)
         announcer = await stack.enter_async_context(_announcer(settings.kafka, codec))
         client = await stack.enter_async_context(FreshBooksClient.open(settings.freshbooks))
+        progress = Progress()
         reconciler = Reconciler(
             client,
             seen=StoresSeen(fetched, intents),
@@ -104,20 +105,37 @@ async def run_poller(settings: Settings) -> None:
             overlap_days=settings.poll.overlap_days,
             grace=timedelta(seconds=settings.poll.interval_seconds),
             page_size=settings.poll.page_size,
+            on_listed=progress.mark,
         )
 
         def check() -> None:
             fetched.raise_failure()
             intents.raise_failure()
 
-        poller = Poller(reconciler, interval_seconds=settings.poll.interval_seconds, check=check)
+        poller = Poller(reconciler, interval_seconds=settings.poll.interval_seconds, check=check, progress=progress)
         longest = max(settings.observe.stalled_after_seconds, 3 * settings.poll.interval_seconds)
-        health.alive_when("polling", lambda: poller.idle_seconds < longest)
+        health.alive_when("polling", lambda: progress.idle_seconds < longest)
         health.ready_when("polled", lambda: poller.rounds > 0)
         stack.enter_context(health)
         _log.info("poller started", metrics_port=health.port)
         await stack.enter_async_context(_running(_poll(poller, fetched, intents), lifetime.fail))
         await lifetime.wait()
+
+
+class Progress:
+    """When something was last done."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+
+    def mark(self) -> None:
+        """Something was done now."""
+        self._at = time.monotonic()
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds since the last mark, or since the start."""
+        return time.monotonic() - self._at
 
 
 class Poller:
@@ -126,17 +144,14 @@ class Poller:
     `check` is called before each round and raises when what the rounds compare with has stopped.
     """
 
-    def __init__(self, reconciler: Reconciler, *, interval_seconds: float, check: Callable[[], None]) -> None:
+    def __init__(
+        self, reconciler: Reconciler, *, interval_seconds: float, check: Callable[[], None], progress: Progress
+    ) -> None:
         self._reconciler = reconciler
         self._check = check
         self._interval = interval_seconds
-        self._last_success = time.monotonic()
+        self._progress = progress
         self.rounds = 0
-
-    @property
-    def idle_seconds(self) -> float:
-        """Seconds since the last round that succeeded, or since the start."""
-        return time.monotonic() - self._last_success
 
     async def run(self) -> None:
         """Poll for ever. Raises: FatalError."""
@@ -151,7 +166,7 @@ class Poller:
                 raise FatalError(error.code, f"polling FreshBooks: {error.message}") from error
             else:
                 self.rounds += 1
-                self._last_success = time.monotonic()
+                self._progress.mark()
                 metrics.EVENTS.labels("poll", "round", "done").inc()
                 metrics.LAST_SUCCESS.labels("poll").set_to_current_time()
                 if done.backfill or done.announced:

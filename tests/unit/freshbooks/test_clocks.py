@@ -1,10 +1,10 @@
-"""FreshBooks' Eastern wall clock, UTC exceptions, and the two days a year when the wall clock lies."""
+"""FreshBooks' Eastern wall clock, and the two days a year when the wall clock lies."""
 
 from datetime import UTC, date, datetime
 
 import pytest
 
-from connectors.freshbooks.clocks import eastern_day, parse_eastern, parse_utc, to_millis
+from connectors.freshbooks.clocks import eastern_day, parse_eastern, to_millis
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -44,11 +44,6 @@ def test_the_doubled_november_hour_is_read_as_the_newest_time_that_has_come(read
 
 def test_a_time_in_the_skipped_march_hour_is_read_and_not_refused() -> None:
     assert parse_eastern("2026-03-08 02:30:00", not_after=LATER) == at("2026-03-08T07:30:00Z")
-
-
-@pytest.mark.parametrize("text", ["2026-06-29T16:50:50", "2026-06-29 16:50:50", "2026-06-29T16:50:50Z"])
-def test_utc_fields_are_read_with_and_without_zone(text: str) -> None:
-    assert parse_utc(text) == at("2026-06-29T16:50:50Z")
 
 
 def test_the_day_of_a_filter_is_the_eastern_day() -> None:
