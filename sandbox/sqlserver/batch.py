@@ -54,15 +54,24 @@ _END = r"(?=\s|;|$)"
 _CONTROLS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern + _END, re.IGNORECASE))
     for name, pattern in (
-        ("isolation", r"SET\s+TRANSACTION\s+ISOLATION\s+LEVEL\s+(SNAPSHOT|READ\s+COMMITTED|READ\s+UNCOMMITTED|REPEATABLE\s+READ|SERIALIZABLE)"),
+        (
+            "isolation",
+            r"SET\s+TRANSACTION\s+ISOLATION\s+LEVEL\s+(SNAPSHOT|READ\s+COMMITTED|READ\s+UNCOMMITTED|REPEATABLE\s+READ|SERIALIZABLE)",
+        ),
         ("implicit", r"SET\s+IMPLICIT_TRANSACTIONS\s+(ON|OFF)"),
         ("lock_timeout", r"SET\s+LOCK_TIMEOUT\s+(-?\d+)"),
         ("rowcount", r"SET\s+ROWCOUNT\s+(\d+)"),
         ("ignored", r"SET\s+(?!TRANSACTION\b|ROWCOUNT\b)[A-Z_]+(?:\s*,\s*[A-Z_]+)*\s+(?:ON|OFF|[\w'\"-]+)"),
         ("use", r"USE\s+\[?(\w+)\]?"),
         ("begin", r"BEGIN\s+TRAN(?:SACTION)?(?:\s+(?!SELECT|INSERT|UPDATE|DELETE|EXEC|MERGE|SET)\w+)?"),
-        ("commit", r"(?:IF\s+@@TRANCOUNT\s*>\s*0\s+)?COMMIT(?:\s+(?:TRAN(?:SACTION)?|WORK))?(?:\s+(?!SELECT|BEGIN|EXEC|IF|SET)\w+)?"),
-        ("rollback", r"(?:IF\s+@@TRANCOUNT\s*>\s*0\s+)?ROLLBACK(?:\s+(?:TRAN(?:SACTION)?|WORK))?(?:\s+(?!SELECT|BEGIN|EXEC|IF|SET)(\w+))?"),
+        (
+            "commit",
+            r"(?:IF\s+@@TRANCOUNT\s*>\s*0\s+)?COMMIT(?:\s+(?:TRAN(?:SACTION)?|WORK))?(?:\s+(?!SELECT|BEGIN|EXEC|IF|SET)\w+)?",
+        ),
+        (
+            "rollback",
+            r"(?:IF\s+@@TRANCOUNT\s*>\s*0\s+)?ROLLBACK(?:\s+(?:TRAN(?:SACTION)?|WORK))?(?:\s+(?!SELECT|BEGIN|EXEC|IF|SET)(\w+))?",
+        ),
         ("save", r"SAVE\s+TRAN(?:SACTION)?\s+(\w+)"),
         ("wait", r"WAITFOR\s+DELAY\s+N?'(\d+):(\d+)(?::([\d.]+))?'"),
         ("print", r"PRINT\s+N?'(?:[^']|'')*'"),
@@ -72,7 +81,10 @@ _CONTROLS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("ignored", r"CHECKPOINT"),
     )
 )
-_EXEC = re.compile(r"EXEC(?:UTE)?\s+(?:@\w+\s*=\s*)?((?:\[[^\]]+\]|[\w$]*)(?:\.(?:\[[^\]]+\]|[\w$]*))*)\s*(.*)$", re.IGNORECASE | re.DOTALL)
+_EXEC = re.compile(
+    r"EXEC(?:UTE)?\s+(?:@\w+\s*=\s*)?((?:\[[^\]]+\]|[\w$]*)(?:\.(?:\[[^\]]+\]|[\w$]*))*)\s*(.*)$",
+    re.IGNORECASE | re.DOTALL,
+)
 # The first statement of a batch may call a procedure without EXEC (FreeTDS does).
 _BARE_CALL = re.compile(r"(?:\[?sys\]?\.)?\[?(?:sp|xp)_\w+\]?(?=\s|$|;)", re.IGNORECASE)
 _DECLARE = re.compile(r"DECLARE\s+(.*)$", re.IGNORECASE | re.DOTALL)
@@ -80,7 +92,20 @@ _VARIABLE = re.compile(r"\s*@(\w+)\s+(?:AS\s+)?(\w+(?:\s*\([^)]*\))?)\s*(?:=\s*(
 _SET = re.compile(r"SET\s+@(\w+)\s*=\s*(.*)$", re.IGNORECASE | re.DOTALL)
 _PROGRAM = re.compile(r"(IF|WHILE|BEGIN|GOTO|RETURN|THROW|RAISERROR|OPEN|FETCH|CLOSE)\b", re.IGNORECASE)
 # Words that begin a statement on a line of their own, even when the line before has no semicolon.
-_STARTERS = {"EXEC", "EXECUTE", "DECLARE", "GRANT", "REVOKE", "COMMIT", "ROLLBACK", "CREATE", "DROP", "ALTER", "PRINT", "TRUNCATE"}
+_STARTERS = {
+    "EXEC",
+    "EXECUTE",
+    "DECLARE",
+    "GRANT",
+    "REVOKE",
+    "COMMIT",
+    "ROLLBACK",
+    "CREATE",
+    "DROP",
+    "ALTER",
+    "PRINT",
+    "TRUNCATE",
+}
 _NOT_STARTERS_BEFORE = {"COLUMN", "CONSTRAINT"}
 
 

@@ -21,45 +21,22 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from sandbox.sqlserver.changes import COPY_HEADER, COPY_TRAILER, Instance, RowBuilder, lsn
+from sandbox.sqlserver.changes import COPY_HEADER, COPY_TRAILER, RowBuilder, lsn
+from sandbox.sqlserver.instances import read_instances
 from sandbox.sqlserver.replication import ReplicationStream, StreamError, Transaction
+from sandbox.sqlserver.scan_sessions import ScanSession
 
 if TYPE_CHECKING:
     from sandbox.sqlserver.postgres import Cluster
 
 _log = logging.getLogger(__name__)
 
-_INSTANCES = """
-SELECT t.capture_instance, c.relname, t.source_object_id, t.start_lsn::bytea,
-       (SELECT array_agg(k.column_name::text ORDER BY k.column_ordinal) FROM cdc.captured_columns k WHERE k.object_id = t.object_id),
-       (SELECT array_agg(k.column_name::text) FROM cdc.index_columns k WHERE k.object_id = t.object_id),
-       (SELECT array_agg(a.attname::text) FROM pg_attribute a WHERE a.attrelid = t.object_id::oid AND a.attnum > 5
-           AND a.atttypid IN ('text'::regtype, 'bytea'::regtype))
-  FROM cdc.change_tables t JOIN pg_class c ON c.oid::int = t.object_id
-"""
 _ENABLED = "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = 'cdc')"
 _SESSIONS_KEPT = 50
 # In quiet times a row without a transaction moves max_lsn, about every five minutes.
 _QUIET_SECONDS = 300.0
-_YIELD_EVERY_CHANGES = 2000
-_STOPPED, _RUNNING = 1, 4
-
-
-@dataclass
-class ScanSession:
-    """One line of sys.dm_cdc_log_scan_sessions: a scan that found something, with the empty ones after it."""
-
-    id: int
-    started: dt.datetime
-    ended: dt.datetime
-    transactions: int = 0
-    commands: int = 0
-    records: int = 0
-    first_lsn: bytes = b""
-    last_lsn: bytes = b""
-    last_commit: dt.datetime | None = None
-    empty_scans: int = 0
-    phase: str = "Done"
+# Above this many changes (some 30 ms of work) rows are built in a thread, so that sessions are served meanwhile.
+_LONG_TRANSACTION = 1000
 
 
 @dataclass
@@ -204,17 +181,17 @@ class CaptureJob:
         if not self._captured_to:
             self._captured_to = await self._newest(connection)
         batch = [self._pending.popleft() for _ in range(min(self.max_transactions, len(self._pending)))]
-        builder = RowBuilder(await self._instances(connection))
+        builder = RowBuilder(await read_instances(connection))
         captured: list[Transaction] = []
-        since_yield = 0
         for transaction in batch:
-            known = lsn(transaction.commit_position, 1) <= self._captured_to
-            if not known and builder.add(transaction):
+            if lsn(transaction.commit_position, 1) <= self._captured_to:
+                continue  # delivered again after a crash
+            if len(transaction.changes) > _LONG_TRANSACTION:
+                touched = await asyncio.to_thread(builder.add, transaction)
+            else:
+                touched = builder.add(transaction)
+            if touched:
                 captured.append(transaction)
-            since_yield += len(transaction.changes)
-            if since_yield > _YIELD_EVERY_CHANGES:
-                since_yield = 0
-                await asyncio.sleep(0)
         if captured:
             await self._write(connection, builder, captured)
             self._captured_to = lsn(captured[-1].commit_position, 1)
@@ -229,13 +206,6 @@ class CaptureJob:
         row = await cursor.fetchone()
         return bytes(row[0]) if row and row[0] else bytes(10)
 
-    async def _instances(self, connection: psycopg.AsyncConnection[Any]) -> list[Instance]:
-        cursor = await connection.execute(_INSTANCES)
-        return [
-            Instance(name, table, source, bytes(start), tuple(columns), frozenset(keys or ()), frozenset(large or ()))
-            for name, table, source, start, columns, keys, large in await cursor.fetchall()
-        ]
-
     async def _write(
         self, connection: psycopg.AsyncConnection[Any], builder: RowBuilder, captured: list[Transaction]
     ) -> None:
@@ -243,14 +213,14 @@ class CaptureJob:
             for table, rows in builder.rows.items():
                 if not rows.count:
                     continue
-                statement = psycopg.sql.SQL("COPY cdc.{} FROM STDIN (FORMAT binary)").format(psycopg.sql.Identifier(table))
+                statement = psycopg.sql.SQL("COPY cdc.{} FROM STDIN (FORMAT binary)").format(
+                    psycopg.sql.Identifier(table)
+                )
                 async with cursor.copy(statement) as copy:
                     await copy.write(COPY_HEADER)
                     await copy.write(bytes(rows.data))
                     await copy.write(COPY_TRAILER)
-            async with cursor.copy(
-                "COPY cdc.lsn_time_mapping (start_lsn, tran_begin_time, tran_end_time, tran_id, tran_begin_lsn) FROM STDIN"
-            ) as copy:
+            async with cursor.copy("COPY cdc.lsn_time_mapping FROM STDIN") as copy:
                 for transaction in captured:
                     await copy.write_row(self._mapping(transaction))
 
@@ -264,7 +234,7 @@ class CaptureJob:
         )
 
     def _local(self, microseconds: int) -> dt.datetime:
-        """The server's local time without a zone, rounded to 1/300 s as datetime is."""
+        """Return the server's local time without a zone, rounded to 1/300 s as datetime is."""
         moment = dt.datetime.fromtimestamp(microseconds // 1_000_000, ZoneInfo(self.time_zone)).replace(tzinfo=None)
         ticks = round(microseconds % 1_000_000 * 3 / 10_000)
         return moment + dt.timedelta(microseconds=round(ticks * 10_000 / 3))
@@ -277,7 +247,7 @@ class CaptureJob:
             await self._write_idle_marker()
 
     async def _write_idle_marker(self) -> None:
-        """Everything before `_scanned_to` is captured and everything later commits behind it, so it is a safe mark."""
+        """Move max_lsn: what is before `_scanned_to` is captured, and what comes later commits behind it."""
         connection = await self._connected()
         mark = lsn(self._scanned_to, 0)
         now = self._local(time.time_ns() // 1000)

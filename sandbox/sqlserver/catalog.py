@@ -1,7 +1,7 @@
 """What exists in the database, for resolving names the way SQL Server does: without regard to case.
 
-PostgreSQL compares quoted names byte by byte, so every name in a statement is replaced by its true spelling. Columns are
-looked up in the tables that the statement mentions: `NAME` of a table and `name` of a catalog view are different.
+PostgreSQL compares quoted names byte by byte, so every name in a statement is replaced by its true spelling. Columns
+are looked up in the tables that the statement mentions: `NAME` of a table and `name` of a catalog view differ.
 """
 
 from __future__ import annotations

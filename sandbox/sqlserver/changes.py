@@ -171,7 +171,14 @@ def _mask(changed: Iterable[int], count: int) -> bytes:
 
 
 def _append(
-    out: ChangeRows, plan: _Plan, commit: bytes, seqval: bytes, operation: int, mask: bytes, values: Values, command: int
+    out: ChangeRows,
+    plan: _Plan,
+    commit: bytes,
+    seqval: bytes,
+    operation: int,
+    mask: bytes,
+    values: Values,
+    command: int,
 ) -> None:
     parts = [
         plan.field_count,

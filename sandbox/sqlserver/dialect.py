@@ -144,7 +144,9 @@ def _date_add(node: exp.Expression) -> exp.Expression:
 def _extract(node: exp.Expression) -> exp.Expression:
     unit = node.name.lower()
     # sqlglot reads DATEPART(tzoffset, ...) as a Snowflake-like field name.
-    return _call("date_part_number", exp.Literal.string("tzoffset" if unit == "timezone_minute" else unit), node.expression)
+    return _call(
+        "date_part_number", exp.Literal.string("tzoffset" if unit == "timezone_minute" else unit), node.expression
+    )
 
 
 def _whole_year(part: str) -> Callable[[exp.Expression], exp.Expression]:

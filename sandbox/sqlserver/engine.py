@@ -1,14 +1,14 @@
 """One session's way from T-SQL to PostgreSQL and back: transactions, isolation, variables, errors.
 
-SQL Server keeps a transaction open after most errors and undoes only the statement; PostgreSQL would abort it. So inside
-a transaction every statement runs under a savepoint.
+SQL Server keeps a transaction open after most errors and undoes only the statement; PostgreSQL would abort it. So
+inside a transaction every statement runs under a savepoint.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -21,9 +21,7 @@ from sandbox.sqlserver.translate import Statement, parse, translate, unknown_nam
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from sandbox.sqlserver.catalog import Catalog
-    from sandbox.sqlserver.faults import Faults
-    from sandbox.sqlserver.results import OwnTypes
+    from sandbox.sqlserver.host import Host
 
 _LEVELS = {
     "SNAPSHOT": "REPEATABLE READ",
@@ -34,40 +32,14 @@ _LEVELS = {
 }
 _TRANSLATIONS_KEPT = 500
 _STARTED_LATE = (
-    "Transaction failed in database '{}' because the statement was run under snapshot isolation but the transaction did "
-    "not start in snapshot isolation. You cannot change the isolation level of the transaction to snapshot after the "
-    "transaction has started unless the transaction was originally started under snapshot isolation level."
+    "Transaction failed in database '{}' because the statement was run under snapshot isolation but the transaction "
+    "did not start in snapshot isolation. You cannot change the isolation level of the transaction to snapshot after "
+    "the transaction has started unless the transaction was originally started under snapshot isolation level."
 )
 _NOT_ALLOWED = (
     "Snapshot isolation transaction failed accessing database '{}' because snapshot isolation is not allowed in this "
     "database. Use ALTER DATABASE to allow snapshot isolation."
 )
-
-
-class Host(Protocol):
-    """What a session needs of the server around it."""
-
-    catalog: Catalog
-    own_types: OwnTypes
-    faults: Faults
-    database: str
-    snapshot_allowed: bool
-    translations: dict[tuple[int, str], list[Statement]]
-
-    async def procedure(self, name: str, arguments: Mapping[str, Any], engine: Engine) -> list[Result] | None:
-        """Run a procedure that is Python here; None when there is no such."""
-
-    async def refresh(self, relation: str) -> None:
-        """Bring a view up to date that the server fills only on request."""
-
-    async def kill(self, spid: int) -> None:
-        """End another session."""
-
-    async def allow_snapshot(self, *, allowed: bool) -> None:
-        """ALTER DATABASE ... SET ALLOW_SNAPSHOT_ISOLATION."""
-
-    def add_login(self, name: str, password: str) -> None:
-        """CREATE LOGIN."""
 
 
 class Engine:
@@ -170,7 +142,9 @@ class Engine:
             case "rollback":
                 await self._rollback_to(words[0])
             case "save":
-                await self._connection.execute(psycopg.sql.SQL("SAVEPOINT {}").format(psycopg.sql.Identifier(words[0].lower())))
+                await self._connection.execute(
+                    psycopg.sql.SQL("SAVEPOINT {}").format(psycopg.sql.Identifier(words[0].lower()))
+                )
             case "wait":
                 await self._wait(int(words[0]) * 3600 + int(words[1]) * 60 + float(words[2] or 0))
             case "allow_snapshot":
@@ -178,7 +152,9 @@ class Engine:
             case "kill":
                 await self._host.kill(int(words[0]))
             case "use" if words[0].lower() not in (self._host.database.lower(), "master", "msdb"):
-                raise SqlError(911, f"Database '{words[0]}' does not exist. Make sure that the name is entered correctly.")
+                raise SqlError(
+                    911, f"Database '{words[0]}' does not exist. Make sure that the name is entered correctly."
+                )
         return Result()
 
     async def _rollback_to(self, savepoint: str) -> None:
@@ -199,7 +175,7 @@ class Engine:
 
     async def _assign(self, step: batch.Assign, variables: dict[str, Any]) -> None:
         if step.type == "" and step.name not in variables:
-            raise SqlError(137, f"Must declare the scalar variable \"@{step.name}\".", 15)
+            raise SqlError(137, f'Must declare the scalar variable "@{step.name}".', 15)
         if not step.value:
             variables[step.name] = None
             return
@@ -230,38 +206,23 @@ class Engine:
             raise SqlError(2812, f"Could not find stored procedure '{name}'.")
         schema = schema.lower() if self._host.catalog.function(schema, name) else "sys"
         marks = [f"${n}" if key.isdigit() else f'"{key}" => ${n}' for n, key in enumerate(arguments, 1)]
-        statement = Statement(f'SELECT * FROM "{schema}"."{spelled}"({", ".join(marks)})', [], "exec")
+        call = f'"{schema}"."{spelled}"({", ".join(marks)})'
+        statement = Statement(f"SELECT * FROM {call}", [], "exec")  # noqa: S608 - names of the catalog, values are bound
         try:
             result = await self._run(statement, list(arguments.values()), keep_sql=f"EXEC {name}")
         except SqlError as error:
             if error.number == 195:
-                raise SqlError(8145, f"Procedure or function '{name}' was called with wrong or missing parameters.") from error
+                raise SqlError(
+                    8145, f"Procedure or function '{name}' was called with wrong or missing parameters."
+                ) from error
             raise
         if name.lower().startswith("sp_cdc_"):
             await self._host.catalog.load(self._connection)
         return [result]
 
-    async def rename_column(self, schema: str, table: str, column: str, new: str) -> None:
-        """Rename a column; refused (4928) when a capture instance tracks it."""
-        relation = self._host.catalog.relation(schema, table)
-        if relation is None or column.lower() not in relation.columns:
-            raise SqlError(15248, "Either the parameter @objname is ambiguous or the claimed @objtype (COLUMN) is wrong.")
-        sql = psycopg.sql.SQL("ALTER TABLE {} RENAME COLUMN {} TO {}").format(
-            psycopg.sql.Identifier(relation.schema, relation.name),
-            psycopg.sql.Identifier(relation.columns[column.lower()].name),
-            psycopg.sql.Identifier(new),
-        )
-        await self._run(Statement(sql.as_string(self._connection), [], "alter", ddl=True), [], keep_sql="EXEC sp_rename")
-
-    async def rename_table(self, schema: str, table: str, new: str) -> None:
-        """Rename a table."""
-        relation = self._host.catalog.relation(schema, table)
-        if relation is None:
-            raise SqlError(15225, f"No item by the name of '{table}' could be found in the current database.")
-        sql = psycopg.sql.SQL("ALTER TABLE {} RENAME TO {}").format(
-            psycopg.sql.Identifier(relation.schema, relation.name), psycopg.sql.Identifier(new)
-        )
-        await self._run(Statement(sql.as_string(self._connection), [], "alter", ddl=True), [], keep_sql="EXEC sp_rename")
+    async def define(self, sql: str, tsql: str) -> None:
+        """Run DDL in PostgreSQL's words; `tsql` is what stands in cdc.ddl_history."""
+        await self._run(Statement(sql, [], "alter", ddl=True), [], keep_sql=tsql)
 
     async def _execute_sql(self, step: batch.Call, variables: dict[str, Any]) -> list[Result]:
         values: dict[str, Any] = {}
@@ -308,28 +269,23 @@ class Engine:
         if name.startswith("@@"):
             return self._system_variable(name[2:])
         if name not in variables:
-            raise SqlError(137, f"Must declare the scalar variable \"@{name}\".", 15)
+            raise SqlError(137, f'Must declare the scalar variable "@{name}".', 15)
         return variables[name]
 
     def _system_variable(self, name: str) -> Any:
-        match name:
-            case "trancount":
-                return int(self.in_transaction)
-            case "spid":
-                return self.spid
-            case "rowcount":
-                return self._rowcount
-            case "version":
-                return "Microsoft SQL Server 2022 (RTM) - 16.0.4135.4 (stand-in)"
-            case "servername":
-                return "STANDIN"
-            case "max_precision":
-                return 38
-            case "lock_timeout":
-                return -1
-            case "error":
-                return 0
-        raise SqlError(137, f"Must declare the scalar variable \"@@{name}\".", 15)
+        known: dict[str, Any] = {
+            "trancount": int(self.in_transaction),
+            "spid": self.spid,
+            "rowcount": self._rowcount,
+            "version": "Microsoft SQL Server 2022 (RTM) - 16.0.4135.4 (stand-in)",
+            "servername": "STANDIN",
+            "max_precision": 38,
+            "lock_timeout": -1,
+            "error": 0,
+        }
+        if name not in known:
+            raise SqlError(137, f'Must declare the scalar variable "@@{name}".', 15)
+        return known[name]
 
     async def _run(self, statement: Statement, values: list[Any], keep_sql: str = "") -> Result:
         for _, relation in statement.relations:

@@ -127,9 +127,9 @@ def _wording(number: int, text: str, error: psycopg.Error, spid: int) -> str:
         case 2627:
             values = re.search(r"=\((.*)\) already exists", diagnostics.message_detail or "")
             return (
-                f"Violation of PRIMARY KEY or UNIQUE KEY constraint '{diagnostics.constraint_name}'. Cannot insert "
-                f"duplicate key in object '{_table(error)}'. The duplicate key value is "
-                f"({values[1] if values else ''})."
+                f"Violation of PRIMARY KEY or UNIQUE KEY constraint '{diagnostics.constraint_name}'. "
+                f"Cannot insert duplicate key in object '{_table(error)}'. "
+                f"The duplicate key value is ({values[1] if values else ''})."
             )
         case 515:
             return (

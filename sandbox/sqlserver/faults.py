@@ -10,10 +10,22 @@ from typing import Any
 from sandbox.sqlserver.errors import ConnectionKilledError, SqlError
 
 # Severity that SQL Server gives these numbers; drivers choose the exception class by it.
-_SEVERITIES = {1205: 13, 229: 14, 18456: 14, 2627: 14, 4060: 11, 40197: 17, 40501: 20, 40613: 17, 701: 17, 9002: 17, 1204: 19}
+_SEVERITIES = {
+    1205: 13,
+    229: 14,
+    18456: 14,
+    2627: 14,
+    4060: 11,
+    40197: 17,
+    40501: 20,
+    40613: 17,
+    701: 17,
+    9002: 17,
+    1204: 19,
+}
 _TEXTS = {
-    1205: "Transaction (Process ID 52) was deadlocked on lock resources with another process and has been chosen as the "
-    "deadlock victim. Rerun the transaction.",
+    1205: "Transaction (Process ID 52) was deadlocked on lock resources with another process and has been chosen as "
+    "the deadlock victim. Rerun the transaction.",
     1222: "Lock request time out period exceeded.",
     3960: "Snapshot isolation transaction aborted due to update conflict.",
     9002: "The transaction log for database 'AX' is full due to 'REPLICATION'.",
@@ -41,8 +53,9 @@ class Fault:
 
 
 class Faults:
-    """The faults that are armed. Statements run by `SqlServer.execute` (login `sa`, in process) are hit as well
-    unless `login` says otherwise.
+    """The faults that are armed.
+
+    Statements run by `SqlServer.execute` (login `sa`, in process) are hit as well, unless `login` says otherwise.
     """
 
     def __init__(self) -> None:
@@ -50,12 +63,21 @@ class Faults:
         self._ids = itertools.count(1)
 
     def raise_error(
-        self, number: int, *, count: int = 1, severity: int | None = None, message: str = "", matching: str = "", login: str = ""
+        self,
+        number: int,
+        *,
+        count: int = 1,
+        severity: int | None = None,
+        message: str = "",
+        matching: str = "",
+        login: str = "",
     ) -> Fault:
         """Let the next statements fail with SQL Server's error `number`. Transactions: 1205 and 3960 end them."""
         chosen = severity if severity is not None else _SEVERITIES.get(number, 16)
         text = message or _TEXTS.get(number, f"Error {number} on request.")
-        return self._arm(kind="error", count=count, number=number, severity=chosen, message=text, matching=matching, login=login)
+        return self._arm(
+            kind="error", count=count, number=number, severity=chosen, message=text, matching=matching, login=login
+        )
 
     def kill_connection(self, *, count: int = 1, after_rows: int = -1, matching: str = "", login: str = "") -> Fault:
         """Drop the connection at the next statements: before they run, or after `after_rows` rows were sent."""

@@ -21,6 +21,7 @@ import signal
 import socket
 import stat
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _ACCOUNT = "postgres"
 _START_DEADLINE_SECONDS = 20.0
+_TEMPLATE_KEPT_SECONDS = 86_400.0
 # A Unix socket's path may have 107 bytes; "/.s.PGSQL.65535" takes 15 of them.
 _SOCKET_DIRECTORY_BYTES = 90
 
@@ -166,7 +168,7 @@ class Cluster:
             except psycopg.OperationalError as error:
                 late = asyncio.get_running_loop().time() > deadline
                 if late or process.returncode is not None:
-                    tail = log.read_text(errors="replace")[-800:]
+                    tail = _tail(log)
                     raise PostgresUnavailableError(f"starting PostgreSQL on port {self.port}: {tail}") from error
                 await asyncio.sleep(0.02)
             else:
@@ -182,24 +184,22 @@ class Cluster:
         home.mkdir(parents=True, exist_ok=True)
         final = home / f"template-{digest.hexdigest()[:16]}"
         with _exclusive(home / "lock"):
-            if not final.exists():
+            if not _exists(final):
+                _remove_old_templates(home)
                 with tempfile.TemporaryDirectory(dir=home, prefix="making-") as made:
                     await self._make_template(programs, Path(made) / "data")
-                    (Path(made) / "data").rename(final)
+                    _move(Path(made) / "data", final)
         return final
 
     async def _make_template(self, programs: Path, data: Path) -> None:
-        data.mkdir(mode=0o700)
-        if os.geteuid() == 0:
-            account = pwd.getpwnam(_ACCOUNT)
-            os.chown(data, account.pw_uid, account.pw_gid)
+        _make_directory(data)
         account_flags = ("-U", _ACCOUNT, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
         initdb = (str(programs / "initdb"), "-D", str(data), *account_flags, "--no-instructions")
         await _run(*_as_server_account(data, die_with_us=True), *initdb)
         maker = Cluster(data.parent, database=self._database, scripts=self._scripts)
-        await maker._launch(programs, data)  # noqa: SLF001
+        await maker._launch(programs, data)
         try:
-            await maker._install()  # noqa: SLF001
+            await maker._install()
         finally:
             await maker.stop()
 
@@ -239,7 +239,10 @@ def _free_port() -> int:
 
 async def _run(*command: str) -> None:
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env={**os.environ, "LC_ALL": "C.UTF-8"}
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
     )
     output, _ = await process.communicate()
     if process.returncode:
@@ -257,6 +260,29 @@ def _exclusive(path: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_UN)
 
 
-def remove(state: Path) -> None:
-    """Delete a state directory with everything in it."""
-    shutil.rmtree(state, ignore_errors=True)
+def _make_directory(data: Path) -> None:
+    """Make the data directory, owned by the account that will run the server."""
+    data.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        account = pwd.getpwnam(_ACCOUNT)
+        os.chown(data, account.pw_uid, account.pw_gid)
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-800:]
+
+
+def _exists(path: Path) -> bool:
+    return path.exists()
+
+
+def _move(made: Path, final: Path) -> None:
+    """Put a finished template in place in one step."""
+    made.rename(final)
+
+
+def _remove_old_templates(home: Path) -> None:
+    """Forget templates of other versions, unless somebody may be copying them just now."""
+    for template in home.glob("template-*"):
+        if time.time() - template.stat().st_mtime > _TEMPLATE_KEPT_SECONDS:
+            shutil.rmtree(template, ignore_errors=True)

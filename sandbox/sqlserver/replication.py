@@ -1,8 +1,8 @@
 """PostgreSQL's logical replication stream, read directly: the transaction log as the capture job sees it.
 
 A replication connection is pushed every committed transaction once, in commit order. (The SQL function
-`pg_logical_slot_get_changes` would read the log again from its last restart point at every poll.) psycopg does not speak
-this sub-protocol, so the few messages that are needed are written here. Sources: PostgreSQL 15 manual, "Streaming
+`pg_logical_slot_get_changes` would read the log again from its last restart point at every poll.) psycopg does not
+speak this sub-protocol, so the few messages that are needed are written here. Sources: PostgreSQL 15 manual, "Streaming
 Replication Protocol" and "Logical Replication Message Formats".
 """
 
@@ -185,7 +185,7 @@ class ReplicationStream:
 
 
 # Stands for a large value that the update left alone; the old row holds it.
-_UNCHANGED = bytes(b"unchanged")
+_UNCHANGED = b"unchanged"
 
 
 def _values(message: bytes, place: int) -> tuple[Values, int]:

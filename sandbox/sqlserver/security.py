@@ -31,6 +31,10 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
 def statement(text: str) -> Change | None:
     """Return what `text` changes; None when it is not about rights."""
     flat = text.strip().rstrip(";")
@@ -48,15 +52,11 @@ def statement(text: str) -> Change | None:
 
 def _create_login(match: re.Match[str]) -> Change:
     password = match[2].replace("''", "'")
-    return Change([_role_unless_there(match[1], "LOGIN")], (match[1], password))
+    return Change([_role_unless_there(match[1], login=True)], (match[1], password))
 
 
-def _role_unless_there(name: str, options: str) -> str:
-    literal = name.replace("'", "''")
-    create = f"CREATE ROLE {_quoted(name)} {options}"
-    return (
-        f"DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = '{literal}') THEN {create}; END IF; END $$"
-    )
+def _role_unless_there(name: str, *, login: bool) -> str:
+    return f"SELECT sys.create_role({_literal(name)}, {login})"
 
 
 def _member(match: re.Match[str]) -> Change:
@@ -83,26 +83,16 @@ def _rights(match: re.Match[str]) -> Change:
         function = "grant_on_schema" if verb == "GRANT" else "revoke_on_schema"
         name = schema[1].lower()
         return Change([f"SELECT sys.{function}('{name}', '{rights.lower()}', '{grantee}')"])
-    table = re.fullmatch(
-        r"(?:OBJECT\s*::\s*)?(?:\[?(\w+)\]?\.)?\[?([\w$]+)\]?\s*(\([^)]*\))?", target, re.IGNORECASE
-    )
+    table = re.fullmatch(r"(?:OBJECT\s*::\s*)?(?:\[?(\w+)\]?\.)?\[?([\w$]+)\]?\s*(\([^)]*\))?", target, re.IGNORECASE)
     if not table:
         raise SqlError(102, f"Incorrect syntax near '{target}'.", 15)
-    return Change([_grant_on_table(verb, rights, table, word, grantee)])
+    return Change([_grant_on_table(verb, rights, table, grantee)])
 
 
-def _grant_on_table(verb: str, rights: str, table: re.Match[str], word: str, grantee: str) -> str:
-    """Grant by a lookup of the true name, since T-SQL's need not be spelled exactly."""
-    schema, name, columns = (table[1] or "dbo").lower(), table[2], table[3] or ""
-    columns = re.sub(r"[\[\]]", '"', columns)
-    columns = re.sub(r'(?<!["\w])(\w+)(?!["\w])', r'"\1"', columns)
-    return (
-        "DO $$ DECLARE target text; BEGIN "
-        f"SELECT format('%I.%I', n.nspname, c.relname) INTO target FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-        f"WHERE lower(n.nspname) = '{schema}' AND lower(c.relname) = lower('{name}') AND c.relkind IN ('r', 'v'); "
-        f"IF target IS NULL THEN PERFORM sys.raise_error(15151, 'Cannot find the object ''{name}'', because it does not exist or you do not have permission.'); END IF; "
-        f"EXECUTE format('{verb} {rights} {columns} ON %s {word} %I', target, '{grantee}'); END $$"
-    )
+def _grant_on_table(verb: str, rights: str, table: re.Match[str], grantee: str) -> str:
+    columns = re.findall(r"\w+", table[3] or "")
+    names = [verb, rights, (table[1] or "dbo").lower(), table[2], ", ".join(map(_quoted, columns)), grantee]
+    return f"SELECT sys.grant_on_table({', '.join(map(_literal, names))})"
 
 
 def _check_rights(rights: str) -> None:
@@ -115,13 +105,19 @@ _FORMS = (
     (rf"CREATE\s+LOGIN\s+{_NAME}\s+WITH\s+PASSWORD\s*=\s*N?'((?:[^']|'')*)'.*", _create_login),
     (
         rf"CREATE\s+USER\s+{_NAME}(?:\s+(?:FOR|FROM)\s+LOGIN\s+{_NAME}|\s+WITHOUT\s+LOGIN)?",
-        lambda match: Change([_role_unless_there(match[1], "LOGIN")]),
+        lambda match: Change([_role_unless_there(match[1], login=True)]),
     ),
-    (rf"CREATE\s+ROLE\s+{_NAME}(?:\s+AUTHORIZATION\s+{_NAME})?", lambda match: Change([f"CREATE ROLE {_quoted(match[1])}"])),
-    (rf"DROP\s+(?:USER|ROLE)\s+{_NAME}", lambda match: Change([f"DROP OWNED BY {_quoted(match[1])}", f"DROP ROLE {_quoted(match[1])}"])),
+    (
+        rf"CREATE\s+ROLE\s+{_NAME}(?:\s+AUTHORIZATION\s+{_NAME})?",
+        lambda match: Change([f"CREATE ROLE {_quoted(match[1])}"]),
+    ),
+    (
+        rf"DROP\s+(?:USER|ROLE)\s+{_NAME}",
+        lambda match: Change([f"DROP OWNED BY {_quoted(match[1])}", f"DROP ROLE {_quoted(match[1])}"]),
+    ),
     (rf"ALTER\s+ROLE\s+{_NAME}\s+(ADD|DROP)\s+MEMBER\s+{_NAME}", _member),
     (
-        rf"(?P<verb>GRANT|REVOKE)\s+(?P<rights>[\w\s,]+?)(?:\s+ON\s+(?P<target>.+?))?\s+(?:TO|FROM)\s+\[?(?P<grantee>[\w$-]+)\]?",
+        r"(?P<verb>GRANT|REVOKE)\s+(?P<rights>[\w\s,]+?)(?:\s+ON\s+(?P<target>.+?))?\s+(?:TO|FROM)\s+\[?(?P<grantee>[\w$-]+)\]?",
         _rights,
     ),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 
-from sandbox.sqlserver import batch, certificates, procedures
+from sandbox.sqlserver import batch, certificates, procedures, scan_sessions
 from sandbox.sqlserver.capture_job import CaptureJob
 from sandbox.sqlserver.catalog import Catalog
 from sandbox.sqlserver.engine import Engine
@@ -198,7 +198,7 @@ class SqlServer:
     async def refresh(self, relation: str) -> None:
         """Fill a management view that is only written when somebody asks."""
         if relation in ("dm_cdc_log_scan_sessions", "dm_server_services"):
-            await procedures.publish(self.dsn, relation, self.capture_job)
+            await scan_sessions.publish(self.dsn, relation, self.capture_job)
 
     async def kill(self, spid: int) -> None:
         """KILL: end another session."""
@@ -211,7 +211,9 @@ class SqlServer:
     async def allow_snapshot(self, *, allowed: bool) -> None:
         """ALTER DATABASE ... SET ALLOW_SNAPSHOT_ISOLATION."""
         async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as connection:
-            await connection.execute("UPDATE sys.options SET is_on = %s WHERE name = 'allow_snapshot_isolation'", [allowed])
+            await connection.execute(
+                "UPDATE sys.options SET is_on = %s WHERE name = 'allow_snapshot_isolation'", [allowed]
+            )
         self.snapshot_allowed = allowed
 
     def add_login(self, name: str, password: str) -> None:

@@ -51,7 +51,7 @@ def parse(text: str) -> list[exp.Expression]:
         detail = error.errors[0] if isinstance(error, sqlglot.errors.ParseError) and error.errors else {}
         near = detail.get("highlight") or text[:40]
         raise SqlError(102, f"Incorrect syntax near '{near}'.", 15) from error
-    found = [tree for tree in trees if tree is not None]
+    found = [tree for tree in trees if isinstance(tree, exp.Expression)]
     for tree in found:
         if isinstance(tree, exp.Command) or type(tree) in (exp.Alias, exp.Column, exp.Identifier):
             raise SqlError(102, f"Incorrect syntax near '{text[:40]}'.", 15)
@@ -98,9 +98,9 @@ class _Translation:
             _update_from_alias(tree)
         self._declared_names()
         self._tables()
-        tree = self.tree = tree.transform(self._dotted_functions, copy=False)
+        self.tree = _rewritten(tree, self._dotted_functions)
         self._columns()
-        tree = self.tree = self._rewritten(tree)
+        tree = self.tree = _rewritten(self.tree, self._expression)
         self._statement_form()
         if isinstance(tree, (exp.Create, exp.Alter)):
             sql = dialect.definition(tree)
@@ -161,8 +161,8 @@ class _Translation:
         schema = node.this.expression.name if isinstance(node.this, exp.Dot) else node.this.name
         name = self.catalog.function(schema, call.name)
         if name is None:
-            text = f"Cannot find either column \"{schema}\" or the user-defined function or aggregate "
-            raise SqlError(4121, f"{text}\"{schema}.{call.name}\", or the name is ambiguous.")
+            text = f'Cannot find either column "{schema}" or the user-defined function or aggregate '
+            raise SqlError(4121, f'{text}"{schema}.{call.name}", or the name is ambiguous.')
         call.set("this", exp.to_identifier(name, quoted=True))
         return exp.Dot(this=exp.to_identifier(schema.lower(), quoted=True), expression=call)
 
@@ -215,17 +215,6 @@ class _Translation:
         found = [r.columns[node.name.lower()] for r in sources if node.name.lower() in r.columns]
         return bool(found) and all(column.not_null for column in found)
 
-    def _rewritten(self, tree: exp.Expression) -> exp.Expression:
-        """Rewrite from the leaves up: `transform` would not look below a node that it has replaced."""
-        for node in reversed(list(tree.walk())):
-            new = self._expression(node)
-            if new is not node:
-                if node is tree:
-                    tree = new
-                else:
-                    node.replace(new)
-        return tree
-
     def _expression(self, node: exp.Expression) -> exp.Expression:
         if isinstance(node, exp.Parameter):
             return node if isinstance(node.parent, exp.Parameter) else self._parameter(node)
@@ -266,8 +255,11 @@ class _Translation:
 
 
 def _rewritten(tree: exp.Expression, rewrite: Callable[[exp.Expression], exp.Expression]) -> exp.Expression:
-    """Apply `rewrite` to every node, operands before the expressions that hold them; returns the new root."""
-    for node in reversed(list(tree.dfs())):
+    """Apply `rewrite` to every node, operands before the expressions that hold them; returns the new root.
+
+    sqlglot's own `transform` would not look below a node that it has replaced.
+    """
+    for node in reversed([node for node in tree.dfs() if isinstance(node, exp.Expression)]):
         new = rewrite(node)
         if new is node:
             continue
@@ -301,4 +293,3 @@ def _update_from_alias(tree: exp.Update) -> None:
     tree.set("from_", exp.From(this=rest))
     for condition in conditions:
         tree.where(condition, copy=False)
-

@@ -14,6 +14,30 @@ GRANT SELECT ON sys.schemas, sys.databases, sys.objects, sys.tables, sys.views, 
 GRANT SELECT ON sys.dm_cdc_log_scan_sessions, sys.dm_cdc_errors TO view_database_state, view_database_performance_state;
 GRANT SELECT ON sys.dm_server_services TO view_server_state;
 
+CREATE FUNCTION sys.create_role(name text, login boolean) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = name) THEN
+        EXECUTE format('CREATE ROLE %I ' || CASE WHEN login THEN 'LOGIN' ELSE 'NOLOGIN' END, name);
+    END IF;
+END $$;
+
+-- GRANT or REVOKE on a table, whose name need not be spelled exactly. `columns` are quoted names, or empty.
+CREATE FUNCTION sys.grant_on_table(verb text, rights text, schema text, name text, columns text, grantee text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE target text; relation oid; part text; spelled text := '';
+BEGIN
+    SELECT format('%I.%I', n.nspname, c.relname), c.oid INTO target, relation FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE lower(n.nspname) = lower(schema) AND lower(c.relname) = lower(name) AND c.relkind IN ('r', 'v');
+    IF target IS NULL THEN
+        PERFORM sys.raise_error(15151, format('Cannot find the object ''%s'', because it does not exist or you do not have permission.', name));
+    END IF;
+    IF columns <> '' THEN
+        SELECT string_agg(quote_ident(a.attname), ', ') INTO spelled FROM pg_attribute a
+         WHERE a.attrelid = relation AND a.attnum > 0 AND lower(a.attname) = ANY (string_to_array(lower(translate(columns, '" ', '')), ','));
+        spelled := '(' || spelled || ')';
+    END IF;
+    EXECUTE format('%s %s %s ON %s %s %I', verb, rights, spelled, target, CASE upper(verb) WHEN 'GRANT' THEN 'TO' ELSE 'FROM' END, grantee);
+END $$;
+
 -- GRANT <right> ON SCHEMA::<schema>: also for what is created later, as in SQL Server.
 CREATE FUNCTION sys.grant_on_schema(schema text, rights text, grantee text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

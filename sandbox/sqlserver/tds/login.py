@@ -60,7 +60,13 @@ def _options(content: bytes) -> dict[int, bytes]:
 
 
 def _answer(encryption: int) -> bytes:
-    values = [(_VERSION, _OUR_VERSION), (_ENCRYPTION, bytes([encryption])), (_INSTANCE, b"\0"), (_THREAD, b""), (_MARS, b"\0")]
+    values = [
+        (_VERSION, _OUR_VERSION),
+        (_ENCRYPTION, bytes([encryption])),
+        (_INSTANCE, b"\0"),
+        (_THREAD, b""),
+        (_MARS, b"\0"),
+    ]
     head, data = b"", b""
     offset = 5 * len(values) + 1
     for option, value in values:

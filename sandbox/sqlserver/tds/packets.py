@@ -57,7 +57,7 @@ class Channel:
         return self._tls is not None
 
     async def starts_with_tls(self) -> bool:
-        """Look at the first byte: a TLS handshake record (TDS 8), or a PRELOGIN packet (TDS 7)?"""
+        """Return whether the first byte begins a TLS handshake (TDS 8), not a PRELOGIN packet (TDS 7)."""
         await self._fill(1)
         return self._buffer[0] == 0x16
 

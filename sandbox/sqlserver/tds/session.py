@@ -214,7 +214,12 @@ class Session:
                 body = b""
                 if name == "sp_prepexec":
                     body = await self._batch(given[2].value, _bind(given[1].value, given[3:]), tokens.DONE_IN_PROC)
-                return body + tokens.return_status() + tokens.return_integer(given[0].name, handle) + tokens.done(tokens.DONE_PROC)
+                return (
+                    body
+                    + tokens.return_status()
+                    + tokens.return_integer(given[0].name, handle)
+                    + tokens.done(tokens.DONE_PROC)
+                )
             case "sp_execute":
                 if given[0].value not in self._prepared:
                     raise SqlError(8179, f"Could not find prepared statement with handle {given[0].value}.")
@@ -274,5 +279,3 @@ async def serve_connection(host: SessionHost, reader: asyncio.StreamReader, writ
         pass  # clients come and go; ssl.SSLError (a client that distrusts our certificate) is an OSError too
     finally:
         writer.close()
-
-

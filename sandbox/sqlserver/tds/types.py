@@ -104,19 +104,19 @@ def _bit(value: Any) -> bytes:
     return b"\0" if value is None else b"\x01\x01" if value else b"\x01\x00"
 
 
-def _float(value: Any) -> bytes:
+def _float(value: float | None) -> bytes:
     return b"\0" if value is None else b"\x08" + struct.pack("<d", value)
 
 
-def _real(value: Any) -> bytes:
+def _real(value: float | None) -> bytes:
     return b"\0" if value is None else b"\x04" + struct.pack("<f", value)
 
 
-def _uuid(value: Any) -> bytes:
+def _uuid(value: uuid.UUID | None) -> bytes:
     return b"\0" if value is None else b"\x10" + value.bytes_le
 
 
-def _date(value: Any) -> bytes:
+def _date(value: dt.date | None) -> bytes:
     return b"\0" if value is None else b"\x03" + (value.toordinal() - _DAY_ONE).to_bytes(3, "little")
 
 
@@ -124,7 +124,7 @@ def _microseconds(value: dt.datetime | dt.time) -> int:
     return ((value.hour * 60 + value.minute) * 60 + value.second) * 1_000_000 + value.microsecond
 
 
-def _datetime(value: Any) -> bytes:
+def _datetime(value: dt.datetime | None) -> bytes:
     """Days since 1900 and ticks of 1/300 s."""
     if value is None:
         return b"\0"
@@ -147,51 +147,53 @@ def _scaled_time(kind: str, scale: int) -> Callable[[Any], bytes]:
         if kind == "datetimeoffset":
             offset = int(value.utcoffset().total_seconds() // 60)
             value = value.astimezone(dt.UTC)
-        time = (_microseconds(value) * 10 // unit).to_bytes(size, "little")
+        time: bytes = (_microseconds(value) * 10 // unit).to_bytes(size, "little")
         if kind == "time":
             return bytes([size]) + time
-        day = (value.toordinal() - _DAY_ONE).to_bytes(3, "little")
+        day: bytes = (value.toordinal() - _DAY_ONE).to_bytes(3, "little")
         tail = struct.pack("<h", offset) if kind == "datetimeoffset" else b""
         return bytes([size + 3 + len(tail)]) + time + day + tail
 
     return encode
 
 
-def _decimal(precision: int, scale: int) -> Callable[[Any], bytes]:
+def _decimal(precision: int, scale: int) -> Callable[[Decimal | None], bytes]:
     size = _decimal_size(precision)
     positive, negative = bytes([size + 1, 1]), bytes([size + 1, 0])
 
-    def encode(value: Any) -> bytes:
+    def encode(value: Decimal | None) -> bytes:
         if value is None:
             return b"\0"
         sign, digits, exponent = value.as_tuple()
         whole = int("".join(map(str, digits)) or "0")
-        shift = exponent + scale
-        whole = whole * 10**shift if shift >= 0 else (whole + 5 * 10 ** (-shift - 1)) // 10**-shift
-        return (negative if sign and whole else positive) + whole.to_bytes(size, "little")
+        shift = int(exponent) + scale
+        # Half up, as SQL Server rounds.
+        whole = whole * pow(10, shift) if shift >= 0 else (whole + 5 * pow(10, -shift - 1)) // pow(10, -shift)
+        raw: bytes = whole.to_bytes(size, "little")
+        return (negative if sign and whole else positive) + raw
 
     return encode
 
 
-def _text(value: Any) -> bytes:
+def _text(value: str | None) -> bytes:
     if value is None:
         return b"\xff\xff"
     raw = value.encode("utf-16-le", "surrogatepass")
     return struct.pack("<H", len(raw)) + raw
 
 
-def _bytes(value: Any) -> bytes:
+def _bytes(value: bytes | None) -> bytes:
     return b"\xff\xff" if value is None else struct.pack("<H", len(value)) + value
 
 
-def _large_bytes(value: Any) -> bytes:
+def _large_bytes(value: bytes | None) -> bytes:
     if value is None:
         return b"\xff" * 8
     chunk = struct.pack("<I", len(value)) + value if value else b""
     return struct.pack("<Q", len(value)) + chunk + b"\0\0\0\0"
 
 
-def _large_text(value: Any) -> bytes:
+def _large_text(value: str | None) -> bytes:
     return _large_bytes(None if value is None else value.encode("utf-16-le", "surrogatepass"))
 
 
@@ -210,7 +212,7 @@ _ENCODERS: dict[str, Callable[[Any], bytes]] = {
 
 
 def decode_integer(raw: bytes) -> int:
-    """tinyint is unsigned, the others signed."""
+    """Tinyint is unsigned, the others signed."""
     return int.from_bytes(raw, "little", signed=len(raw) > 1)
 
 
@@ -243,7 +245,7 @@ def _since_midnight(raw: bytes, scale: int) -> dt.timedelta:
 
 def decode_time(raw: bytes, scale: int) -> dt.time:
     """Read time(n)."""
-    return (dt.datetime.min + _since_midnight(raw, scale)).time()
+    return (dt.datetime(1900, 1, 1) + _since_midnight(raw, scale)).time()  # noqa: DTZ001 - only the time is kept
 
 
 def decode_datetime2(raw: bytes, scale: int) -> dt.datetime:

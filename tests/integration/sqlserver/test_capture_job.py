@@ -96,7 +96,9 @@ def test_quiet_times_move_max_lsn_by_rows_without_a_transaction(sql_server, tabl
     (before,) = sql_server.execute("SELECT sys.fn_cdc_get_max_lsn()")[0]
     job.idle_marker_seconds = 0
     sql_server.scan()
-    lsn, transaction, at = sql_server.execute("SELECT TOP 1 start_lsn, tran_id, tran_end_time FROM cdc.lsn_time_mapping ORDER BY start_lsn DESC")[0]
+    lsn, transaction, at = sql_server.execute(
+        "SELECT TOP 1 start_lsn, tran_id, tran_end_time FROM cdc.lsn_time_mapping ORDER BY start_lsn DESC"
+    )[0]
     assert lsn > before
     assert transaction == b"\0"
     assert abs((dt.datetime.now(dt.UTC).replace(tzinfo=None) - at).total_seconds()) < 60
@@ -128,7 +130,9 @@ def test_a_capture_that_was_not_confirmed_is_not_repeated(sql_server, table, job
 def test_a_large_transaction_is_captured_whole(sql_server, table):
     rows = ", ".join(f"({n}, N'{'x' * 80}')" for n in range(900))
     for part in range(5):
-        sql_server.execute(f"INSERT INTO dbo.{table} (ID, TXT) SELECT v.ID + {part * 900}, v.TXT FROM (VALUES {rows}) AS v (ID, TXT)")
+        sql_server.execute(
+            f"INSERT INTO dbo.{table} (ID, TXT) SELECT v.ID + {part * 900}, v.TXT FROM (VALUES {rows}) AS v (ID, TXT)"
+        )
     sql_server.scan()
     assert count(sql_server, table) == 4500
 

@@ -17,7 +17,9 @@ def rows(connection, sql, *parameters):
 
 
 def test_the_database_says_that_cdc_is_on(connection):
-    assert rows(connection, "SELECT name, is_cdc_enabled FROM sys.databases WHERE database_id = DB_ID()") == [("AX", True)]
+    assert rows(connection, "SELECT name, is_cdc_enabled FROM sys.databases WHERE database_id = DB_ID()") == [
+        ("AX", True)
+    ]
 
 
 def test_an_instance_is_listed_with_its_columns(connection, table):
@@ -35,7 +37,9 @@ def test_an_instance_is_listed_with_its_columns(connection, table):
         f"dbo_{name}",
     ) == [("ID", "int", 1), ("TXT", "nvarchar", 2), ("AT", "datetime", 3)]
     assert rows(connection, "SELECT is_tracked_by_cdc FROM sys.tables WHERE name = ?", name) == [(True,)]
-    help_row = connection.execute("EXEC sys.sp_cdc_help_change_data_capture @source_schema = N'dbo', @source_name = ?", name).fetchone()
+    help_row = connection.execute(
+        "EXEC sys.sp_cdc_help_change_data_capture @source_schema = N'dbo', @source_name = ?", name
+    ).fetchone()
     assert help_row[2] == f"dbo_{name}"
     assert help_row[13] == "[ID]"
     assert help_row[14] == "[ID], [TXT], [AT]"
@@ -50,7 +54,9 @@ def test_change_table_columns_keep_their_types(connection, table):
 
 
 def enable(sql_server, name, extra=""):
-    sql_server.execute(f"EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'{name}', @role_name = NULL{extra}")
+    sql_server.execute(
+        f"EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'{name}', @role_name = NULL{extra}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,7 +64,10 @@ def enable(sql_server, name, extra=""):
     [
         ("@source_schema = 'dbo', @source_name = 'NOPE', @role_name = NULL", 22931),
         ("@source_schema = 'dbo', @source_name = 'TAB', @role_name = NULL", 22926),
-        ("@source_schema = 'dbo', @source_name = 'TAB', @role_name = NULL, @capture_instance = 'x2', @captured_column_list = 'ID, NOPE'", 22930),
+        (
+            "@source_schema = 'dbo', @source_name = 'TAB', @role_name = NULL, @capture_instance = 'x2', @captured_column_list = 'ID, NOPE'",
+            22930,
+        ),
         ("@source_schema = 'dbo', @source_name = 'TAB'", 8145),
     ],
 )
@@ -74,7 +83,9 @@ def test_a_third_instance_is_22962(sql_server, connection, table, error_number):
     enable(sql_server, name, f", @capture_instance = N'{name}_v2'")
     with pytest.raises(pyodbc.Error) as refused:
         connection.execute(
-            "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = ?, @role_name = NULL, @capture_instance = ?", name, f"{name}_v3"
+            "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = ?, @role_name = NULL, @capture_instance = ?",
+            name,
+            f"{name}_v3",
         )
     assert error_number(refused.value) == 22962
 
@@ -89,7 +100,11 @@ def test_two_instances_both_capture_and_the_newer_has_the_new_column(sql_server,
     sql_server.scan()
     assert rows(connection, f"SELECT ID FROM cdc.dbo_{name}_CT ORDER BY ID") == [(1,), (2,), (3,)]
     assert rows(connection, f"SELECT ID, EXTRA FROM cdc.{name}_v2_CT") == [(3, "kept")]
-    old, new = rows(connection, "SELECT start_lsn FROM cdc.change_tables WHERE source_object_id = OBJECT_ID(?) ORDER BY create_date, start_lsn", f"dbo.{name}")
+    old, new = rows(
+        connection,
+        "SELECT start_lsn FROM cdc.change_tables WHERE source_object_id = OBJECT_ID(?) ORDER BY create_date, start_lsn",
+        f"dbo.{name}",
+    )
     assert old < new
 
 
@@ -102,7 +117,11 @@ def test_ddl_is_listed_in_the_history(connection, table):
         (False, f"ALTER TABLE dbo.{name} ADD EXTRA int NULL"),
         (True, f"ALTER TABLE dbo.{name} ALTER COLUMN TXT nvarchar(40) NULL"),
     ]
-    listed = rows(connection, "SELECT required_column_update FROM cdc.ddl_history WHERE source_object_id = OBJECT_ID(?) ORDER BY ddl_lsn", f"dbo.{name}")
+    listed = rows(
+        connection,
+        "SELECT required_column_update FROM cdc.ddl_history WHERE source_object_id = OBJECT_ID(?) ORDER BY ddl_lsn",
+        f"dbo.{name}",
+    )
     assert listed == [(False,), (True,)]
 
 
@@ -137,7 +156,9 @@ def test_disabling_drops_the_history_and_enabling_again_starts_anew(sql_server, 
     sql_server.scan()
     identity = "SELECT object_id, start_lsn FROM cdc.change_tables WHERE capture_instance = ?"
     ((old_id, old_start),) = rows(connection, identity, f"dbo_{name}")
-    connection.execute("EXEC sys.sp_cdc_disable_table @source_schema = N'dbo', @source_name = ?, @capture_instance = 'all'", name)
+    connection.execute(
+        "EXEC sys.sp_cdc_disable_table @source_schema = N'dbo', @source_name = ?, @capture_instance = 'all'", name
+    )
     assert rows(connection, "SELECT sys.fn_cdc_get_min_lsn(?)", f"dbo_{name}") == [(ZERO,)]
     with pytest.raises(pyodbc.ProgrammingError) as gone:
         connection.execute(f"SELECT * FROM cdc.dbo_{name}_CT")
@@ -155,7 +176,9 @@ def test_disabling_drops_the_history_and_enabling_again_starts_anew(sql_server, 
 def test_dropping_the_table_drops_its_instances(sql_server, connection, table):
     name = table(COLUMNS, tracked=True)
     connection.execute(f"DROP TABLE dbo.{name}")
-    assert rows(connection, "SELECT COUNT(*) FROM cdc.change_tables WHERE capture_instance = ?", f"dbo_{name}") == [(0,)]
+    assert rows(connection, "SELECT COUNT(*) FROM cdc.change_tables WHERE capture_instance = ?", f"dbo_{name}") == [
+        (0,)
+    ]
 
 
 class TestRights:
@@ -171,9 +194,13 @@ class TestRights:
 
     def attempt(self, connection, name, error_number):
         """Return min_lsn, and the number of the error that reading gives (0 for none)."""
-        low, high = connection.execute("SELECT sys.fn_cdc_get_min_lsn(?), sys.fn_cdc_get_max_lsn()", f"dbo_{name}").fetchone()
+        low, high = connection.execute(
+            "SELECT sys.fn_cdc_get_min_lsn(?), sys.fn_cdc_get_max_lsn()", f"dbo_{name}"
+        ).fetchone()
         try:
-            connection.execute(f"SELECT * FROM cdc.fn_cdc_get_all_changes_dbo_{name}(?, ?, N'all')", high if low == ZERO else low, high).fetchall()
+            connection.execute(
+                f"SELECT * FROM cdc.fn_cdc_get_all_changes_dbo_{name}(?, ?, N'all')", high if low == ZERO else low, high
+            ).fetchall()
         except pyodbc.ProgrammingError as error:
             return low, error_number(error)
         return low, 0
@@ -195,7 +222,9 @@ class TestRights:
 
     def test_the_gating_role_is_needed_and_not_enough(self, sql_server, connect, table, reader, error_number):
         name = table(COLUMNS, tracked=True, role="N'gate'")
-        sql_server.execute(f"INSERT INTO dbo.{name} (ID) VALUES (1); GRANT SELECT ON dbo.{name} TO {reader}; GRANT SELECT ON SCHEMA::cdc TO {reader}")
+        sql_server.execute(
+            f"INSERT INTO dbo.{name} (ID) VALUES (1); GRANT SELECT ON dbo.{name} TO {reader}; GRANT SELECT ON SCHEMA::cdc TO {reader}"
+        )
         sql_server.scan()
         connection = connect(user=reader, password="Pass-1")
         assert self.attempt(connection, name, error_number) == (ZERO, 229)

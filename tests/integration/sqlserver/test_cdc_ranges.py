@@ -22,7 +22,9 @@ def value(connection, sql, *parameters):
 
 
 def limits(connection, name):
-    return tuple(connection.execute("SELECT sys.fn_cdc_get_min_lsn(?), sys.fn_cdc_get_max_lsn()", f"dbo_{name}").fetchone())
+    return tuple(
+        connection.execute("SELECT sys.fn_cdc_get_min_lsn(?), sys.fn_cdc_get_max_lsn()", f"dbo_{name}").fetchone()
+    )
 
 
 def write(sql_server, connection, name, *statements):
@@ -40,14 +42,20 @@ def test_min_lsn_is_zero_for_an_unknown_instance(connection):
 
 
 def test_lsns_count_up_and_down_over_all_bytes(connection):
-    assert value(connection, "SELECT sys.fn_cdc_increment_lsn(0x0000002A00FFFFFFFFFF)") == bytes.fromhex("0000002A010000000000")
-    assert value(connection, "SELECT sys.fn_cdc_decrement_lsn(0x0000002A010000000000)") == bytes.fromhex("0000002A00FFFFFFFFFF")
+    assert value(connection, "SELECT sys.fn_cdc_increment_lsn(0x0000002A00FFFFFFFFFF)") == bytes.fromhex(
+        "0000002A010000000000"
+    )
+    assert value(connection, "SELECT sys.fn_cdc_decrement_lsn(0x0000002A010000000000)") == bytes.fromhex(
+        "0000002A00FFFFFFFFFF"
+    )
     lsn = bytes.fromhex("00000027000AC0000007")
     assert value(connection, "SELECT sys.fn_cdc_decrement_lsn(sys.fn_cdc_increment_lsn(?))", lsn) == lsn
 
 
 def test_an_lsn_parameter_compares_with_lsn_columns(sql_server, connection, tracked):
-    first, second = write(sql_server, connection, tracked, "INSERT INTO {T} (ID) VALUES (1)", "INSERT INTO {T} (ID) VALUES (2)")
+    first, second = write(
+        sql_server, connection, tracked, "INSERT INTO {T} (ID) VALUES (1)", "INSERT INTO {T} (ID) VALUES (2)"
+    )
     sql = f"SELECT ID FROM cdc.dbo_{tracked}_CT WHERE __$start_lsn > ? AND __$start_lsn <= ?"
     assert value(connection, sql, first, second) == 2
 
@@ -68,7 +76,15 @@ def test_all_changes_does_not_show_the_command_id(connection, tracked, sql_serve
     write(sql_server, connection, tracked, "INSERT INTO {T} (ID) VALUES (1)")
     low, high = limits(connection, tracked)
     cursor = connection.execute(f"SELECT * FROM cdc.fn_cdc_get_all_changes_dbo_{tracked}(?, ?, N'all')", low, high)
-    assert [column[0] for column in cursor.description] == ["__$start_lsn", "__$seqval", "__$operation", "__$update_mask", "ID", "TXT", "N"]
+    assert [column[0] for column in cursor.description] == [
+        "__$start_lsn",
+        "__$seqval",
+        "__$operation",
+        "__$update_mask",
+        "ID",
+        "TXT",
+        "N",
+    ]
 
 
 def test_net_changes_give_one_row_per_key(sql_server, connection, tracked):
@@ -89,7 +105,9 @@ def test_net_changes_give_one_row_per_key(sql_server, connection, tracked):
 
 @pytest.mark.parametrize("case", ["below", "above", "reversed", "null", "bad option"])
 def test_a_bad_range_is_313(sql_server, connection, tracked, error_number, case):
-    first, second = write(sql_server, connection, tracked, "INSERT INTO {T} (ID) VALUES (1)", "INSERT INTO {T} (ID) VALUES (2)")
+    first, second = write(
+        sql_server, connection, tracked, "INSERT INTO {T} (ID) VALUES (1)", "INSERT INTO {T} (ID) VALUES (2)"
+    )
     arguments = {
         "below": (bytes(9) + b"\1", second, "all"),
         "above": (first, b"\xff" * 10, "all"),
@@ -103,22 +121,35 @@ def test_a_bad_range_is_313(sql_server, connection, tracked, error_number, case)
 
 
 def test_times_are_mapped_to_lsns(sql_server, connection, tracked):
-    first, second = write(sql_server, connection, tracked, "INSERT INTO {T} (ID) VALUES (1)", "INSERT INTO {T} (ID) VALUES (2)")
+    first, second = write(
+        sql_server, connection, tracked, "INSERT INTO {T} (ID) VALUES (1)", "INSERT INTO {T} (ID) VALUES (2)"
+    )
     at = value(connection, "SELECT sys.fn_cdc_map_lsn_to_time(?)", second)
     find = "SELECT sys.fn_cdc_map_time_to_lsn(?, ?)"
     assert value(connection, find, "largest less than or equal", at) == second
     assert value(connection, find, "smallest greater than", at) is None
-    assert value(connection, find, "largest less than", at) <= first or value(connection, find, "largest less than", at) == first
+    assert (
+        value(connection, find, "largest less than", at) <= first
+        or value(connection, find, "largest less than", at) == first
+    )
     assert value(connection, "SELECT sys.fn_cdc_map_lsn_to_time(?)", b"\xee" * 10) is None
 
 
 def test_cleanup_raises_min_lsn_and_removes_rows(sql_server, connection, tracked, error_number):
-    first, second = write(sql_server, connection, tracked, "INSERT INTO {T} (ID) VALUES (1)", "INSERT INTO {T} (ID) VALUES (2)")
-    connection.execute("EXEC sys.sp_cdc_cleanup_change_table @capture_instance = ?, @low_water_mark = ?, @threshold = 100", f"dbo_{tracked}", second)
+    first, second = write(
+        sql_server, connection, tracked, "INSERT INTO {T} (ID) VALUES (1)", "INSERT INTO {T} (ID) VALUES (2)"
+    )
+    connection.execute(
+        "EXEC sys.sp_cdc_cleanup_change_table @capture_instance = ?, @low_water_mark = ?, @threshold = 100",
+        f"dbo_{tracked}",
+        second,
+    )
     assert value(connection, "SELECT sys.fn_cdc_get_min_lsn(?)", f"dbo_{tracked}") == second
     assert [row[0] for row in connection.execute(f"SELECT ID FROM cdc.dbo_{tracked}_CT")] == [2]
     with pytest.raises(pyodbc.ProgrammingError) as invalid:
-        connection.execute(f"SELECT * FROM cdc.fn_cdc_get_all_changes_dbo_{tracked}(?, ?, N'all')", first, second).fetchall()
+        connection.execute(
+            f"SELECT * FROM cdc.fn_cdc_get_all_changes_dbo_{tracked}(?, ?, N'all')", first, second
+        ).fetchall()
     assert error_number(invalid.value) == 313
     with pytest.raises(pyodbc.Error) as backwards:
         connection.execute("EXEC sys.sp_cdc_cleanup_change_table ?, ?", f"dbo_{tracked}", first)
@@ -126,9 +157,13 @@ def test_cleanup_raises_min_lsn_and_removes_rows(sql_server, connection, tracked
 
 
 def test_a_direct_read_behind_cleanup_misses_rows_without_a_word(sql_server, connection, tracked):
-    first, second = write(sql_server, connection, tracked, "INSERT INTO {T} (ID) VALUES (1)", "INSERT INTO {T} (ID) VALUES (2)")
+    first, second = write(
+        sql_server, connection, tracked, "INSERT INTO {T} (ID) VALUES (1)", "INSERT INTO {T} (ID) VALUES (2)"
+    )
     connection.execute("EXEC sys.sp_cdc_cleanup_change_table ?, ?", f"dbo_{tracked}", second)
-    rows = connection.execute(f"SELECT ID FROM cdc.dbo_{tracked}_CT WHERE __$start_lsn BETWEEN ? AND ?", first, second).fetchall()
+    rows = connection.execute(
+        f"SELECT ID FROM cdc.dbo_{tracked}_CT WHERE __$start_lsn BETWEEN ? AND ?", first, second
+    ).fetchall()
     assert [row[0] for row in rows] == [2]
 
 

@@ -24,7 +24,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("statement", "number", "kind"), CASES, ids=[str(case[1]) + " " + case[0][:20] for case in CASES])
+@pytest.mark.parametrize(
+    ("statement", "number", "kind"), CASES, ids=[str(case[1]) + " " + case[0][:20] for case in CASES]
+)
 def test_errors_have_sql_servers_number(connect, pair, error_number, statement, number, kind):
     connection = connect()
     connection.execute(f"INSERT INTO dbo.{pair} (ID, N) VALUES (1, 1)")

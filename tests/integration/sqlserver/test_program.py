@@ -14,7 +14,11 @@ import pytest
 @pytest.fixture
 def program(tmp_path):
     config = tmp_path / "config.json"
-    config.write_text(json.dumps({"setup": ["EXEC sys.sp_cdc_enable_db", "CREATE TABLE dbo.T (ID int PRIMARY KEY, TXT nvarchar(20))"]}))
+    config.write_text(
+        json.dumps(
+            {"setup": ["EXEC sys.sp_cdc_enable_db", "CREATE TABLE dbo.T (ID int PRIMARY KEY, TXT nvarchar(20))"]}
+        )
+    )
     process = subprocess.Popen(
         [sys.executable, "-m", "sandbox.sqlserver", "--state", str(tmp_path / "state"), "--config", str(config)],
         stdout=subprocess.PIPE, text=True,
@@ -47,7 +51,9 @@ def test_it_says_where_it_is_serves_and_ends_cleanly(program, tmp_path, microsof
     cursor = connection.cursor()
     # One message with many calls; it holds Python's lock while it waits, so only a server in another process can answer.
     cursor.fast_executemany = True
-    cursor.executemany("INSERT INTO dbo.T (ID, TXT) VALUES (?, ?)", [(n, None if n % 5 == 0 else f"row {n}") for n in range(2000)])
+    cursor.executemany(
+        "INSERT INTO dbo.T (ID, TXT) VALUES (?, ?)", [(n, None if n % 5 == 0 else f"row {n}") for n in range(2000)]
+    )
     assert tuple(connection.execute("SELECT COUNT(*), COUNT(TXT) FROM dbo.T").fetchone()) == (2000, 1600)
     connection.close()
     program.send_signal(signal.SIGTERM)

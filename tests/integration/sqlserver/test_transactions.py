@@ -92,7 +92,12 @@ def test_snapshot_must_be_allowed_by_the_database(sql_server, connect, accounts,
         with pytest.raises(pyodbc.ProgrammingError) as refused:
             value(connection, accounts)
         assert error_number(refused.value) == 3952
-        assert connection.execute("SELECT snapshot_isolation_state FROM sys.databases WHERE database_id = DB_ID()").fetchval() == 0
+        assert (
+            connection.execute(
+                "SELECT snapshot_isolation_state FROM sys.databases WHERE database_id = DB_ID()"
+            ).fetchval()
+            == 0
+        )
     finally:
         sql_server.execute("ALTER DATABASE AX SET ALLOW_SNAPSHOT_ISOLATION ON")
 

@@ -7,6 +7,12 @@ from decimal import Decimal
 import pyodbc
 import pytest
 
+
+def naive(*parts):
+    """SQL Server's datetime has no zone."""
+    return dt.datetime(*parts)  # noqa: DTZ001
+
+
 ALL = (
     "ID int NOT NULL PRIMARY KEY, TXT nvarchar(60) NULL, NOTE nvarchar(max) NULL, N4 int NULL, N8 bigint NULL, "
     "AMOUNT numeric(32, 16) NULL, AT datetime NULL, GUID uniqueidentifier NULL, SHORT varbinary(32) NULL, "
@@ -15,14 +21,12 @@ ALL = (
 GUID = uuid.UUID("01020304-0506-0708-090a-0b0c0d0e0f10")
 
 
-
-
 CASES = {
     "plain": ("TXT", "Größe Ω"),
     "emoji": ("TXT", "😀 naïve"),
     "empty": ("TXT", ""),
     "trailing blank": ("TXT", "ends "),
-    "quotes": ("TXT", "it's \"quoted\" \\ % _ [x]"),
+    "quotes": ("TXT", 'it\'s "quoted" \\ % _ [x]'),
     "huge text": ("NOTE", "äöü😀" * 50_000),
     "empty large text": ("NOTE", ""),
     "int low": ("N4", -(2**31)),
@@ -32,16 +36,16 @@ CASES = {
     "amount": ("AMOUNT", Decimal("-1234567890123456.1234567890123456")),
     "small amount": ("AMOUNT", Decimal("0.0000000000000001")),
     "zero": ("AMOUNT", Decimal(0)),
-    "time": ("AT", dt.datetime(2024, 2, 29, 23, 59, 58)),
-    "AX's null date": ("AT", dt.datetime(1900, 1, 1)),
-    "last day": ("AT", dt.datetime(2154, 12, 31, 23, 59, 59)),
+    "time": ("AT", naive(2024, 2, 29, 23, 59, 58)),
+    "AX's null date": ("AT", naive(1900, 1, 1)),
+    "last day": ("AT", naive(2154, 12, 31, 23, 59, 59)),
     "bytes": ("SHORT", b"\x00\x01\xff"),
     "empty bytes": ("SHORT", b""),
     "huge bytes": ("LONG", bytes(range(256)) * 1000),
     "true": ("FLAG", True),
     "false": ("FLAG", False),
     "date": ("DAY", dt.date(9999, 12, 31)),
-    "datetime2": ("AT2", dt.datetime(1753, 1, 1, 0, 0, 0, 123000)),
+    "datetime2": ("AT2", naive(1753, 1, 1, 0, 0, 0, 123000)),
     "float": ("F", -0.1),
 }
 
@@ -77,7 +81,7 @@ def test_datetime_is_rounded_to_a_three_hundredth_of_a_second(connect, filled):
     connection = connect()
     connection.execute(f"INSERT INTO dbo.{filled} (ID, AT) VALUES (1, '2024-01-01T00:00:00')")
     for given, kept in [(1000, 0), (2000, 3000), (5000, 7000), (9000, 10000), (998000, 997000)]:
-        connection.execute(f"UPDATE dbo.{filled} SET AT = ?", dt.datetime(2024, 1, 1, 0, 0, 0, given))
+        connection.execute(f"UPDATE dbo.{filled} SET AT = ?", naive(2024, 1, 1, 0, 0, 0, given))
         assert connection.execute(f"SELECT AT FROM dbo.{filled}").fetchval().microsecond == kept
 
 
@@ -116,7 +120,14 @@ def test_text_is_compared_without_regard_to_case(connect, table, error_number):
 
 def test_many_rows_of_mixed_types_come_back_identical(connect, filled):
     rows = [
-        (n, f"row {n} 😀" if n % 3 else None, n * 7_000_000_000, Decimal(n) / 7, dt.datetime(2024, 1, 1) + dt.timedelta(seconds=n), bool(n % 2))
+        (
+            n,
+            f"row {n} 😀" if n % 3 else None,
+            n * 7_000_000_000,
+            Decimal(n) / 7,
+            naive(2024, 1, 1) + dt.timedelta(seconds=n),
+            bool(n % 2),
+        )
         for n in range(3000)
     ]
     rows = [(a, b, c, d.quantize(Decimal("1e-16")), e, f) for a, b, c, d, e, f in rows]
