@@ -146,7 +146,8 @@ def _discount_units(discount: Decimal, exponent: int, losses: list[Loss]) -> int
 def _discounts(
     discount: int, rate: Decimal, units: Sequence[int], taxes: Sequence[LineTax]
 ) -> list[tuple[int, LineTax]]:
-    if not discount:
+    # A percentage of lines that cancel each other can be nothing in all and something in each group.
+    if not discount and not rate:
         return []
     groups: dict[LineTax, int] = {}
     for amount, tax in zip(units, taxes, strict=True):

@@ -10,12 +10,17 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, settings
 
 from schemas.records import Client, CrossReference, Customer, Invoice
 from streams import flows as declared
 from streams.flows import load_flows
 from streams.transforms.flow import Flows
 from streams.transforms.matching import normalise
+
+# A loaded machine is slow, not wrong: time limits of single examples would make these tests flicker.
+settings.register_profile("transforms", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("transforms")
 
 NOW = datetime(2026, 7, 1, 8, 30, tzinfo=UTC)
 ACCOUNT = "ZyQ04o"

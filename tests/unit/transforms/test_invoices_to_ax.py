@@ -249,6 +249,15 @@ def test_a_discount_over_groups_that_nearly_cancel_follows_its_percentage(flow: 
     assert discounts == [(Decimal("-500.01"), Decimal(0)), (Decimal("500.00"), Decimal("95.00"))]
 
 
+def test_a_discount_that_is_nothing_in_all_can_be_something_in_each_group(flow: Flow, build: Any) -> None:
+    lines = [{}, {**TAXED, "amount": "-100", "unit_cost": "-100"}]
+    record = build.invoice(amount="-17.10", discount_percent="10", discount_total="0", lines=lines)
+
+    (command,) = flow.decide(record, build.linked(), build.now).ax_commands
+
+    assert [line.amount for line in command.invoice.lines[2:]] == [Decimal("-10"), Decimal("10")]
+
+
 def test_a_discount_without_percentage_is_shared_in_proportion(flow: Flow, build: Any) -> None:
     lines = [{}, {**TAXED, "unit_cost": "20", "amount": "20"}]
     record = build.invoice(amount="113.48", discount_total="10", lines=lines)
