@@ -17,6 +17,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -37,6 +38,7 @@ from connectors.ax.resume import position_of
 from schemas import topics
 from schemas.failures import FatalError, PoisonError, RetryableError
 from schemas.records import Customer
+from schemas.topics import Topic
 from streams.runtime import metrics
 from streams.runtime.cloud_events import Headers, event_headers
 from streams.runtime.codec import AvroCodec
@@ -48,7 +50,6 @@ from streams.runtime.store import CompactedStore
 _log = structlog.get_logger(__name__)
 GROUP = "freshax.projector"
 STAGE = "projector"
-_FEEDS = {topics.CDC_CUSTTABLE.name: take_customer, topics.CDC_DIRPARTYTABLE.name: take_party}
 _IDLE_SECONDS = 0.1
 _BATCH = 5000
 # Accounts per send: bounds what is in memory twice while the first load is published.
@@ -56,6 +57,22 @@ _CHUNK = 1000
 _COMMIT_SECONDS = 1.0
 _RECOVERY_SECONDS = 600.0
 _TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectorTopics:
+    """What the projector reads and writes."""
+
+    customers_feed: Topic = topics.CDC_CUSTTABLE
+    parties_feed: Topic = topics.CDC_DIRPARTYTABLE
+    table: Topic = topics.MASTER_CUSTOMERS
+    changes: Topic = topics.AX_CUSTOMERS
+    group: str = GROUP
+
+    @property
+    def feeds(self) -> tuple[Topic, Topic]:
+        """Both change feeds."""
+        return self.customers_feed, self.parties_feed
 
 
 class Projector:
@@ -74,7 +91,10 @@ class Projector:
         complete: Callable[[], bool],
         stopping: threading.Event,
         clock: Callable[[], datetime],
+        where: ProjectorTopics | None = None,
     ) -> None:
+        self._where = where or ProjectorTopics()
+        self._feeds = {topic.name: topic for topic in self._where.feeds}
         self._kafka = kafka
         self._codec = codec
         self._producer = producer
@@ -99,7 +119,7 @@ class Projector:
         consumer = Consumer(
             self._kafka.client_config()
             | {
-                "group.id": GROUP,
+                "group.id": self._where.group,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
@@ -119,7 +139,7 @@ class Projector:
             consumer.close()
 
     def _read_table(self) -> dict[str, Customer]:
-        store = CompactedStore(topics.MASTER_CUSTOMERS, Customer, kafka=self._kafka, codec=self._codec)
+        store = CompactedStore(self._where.table, Customer, kafka=self._kafka, codec=self._codec)
         store.start()
         try:
             store.wait_recovered(_RECOVERY_SECONDS)
@@ -130,24 +150,24 @@ class Projector:
     def _recover(self, consumer: Consumer) -> None:
         """Read both feeds to their present end, without publishing; the joined state is then whole."""
         started = time.monotonic()
-        partitions = [TopicPartition(name, 0) for name in _FEEDS]
-        ends = {name: _watermarks(consumer, name)[1] for name in _FEEDS}
+        partitions = [TopicPartition(name, 0) for name in self._feeds]
+        ends = {name: _watermarks(consumer, name)[1] for name in self._feeds}
         committed = consumer.committed(partitions, timeout=_TIMEOUT_SECONDS)
         self._committed = {
             part.topic: part.offset for part in committed if part.offset is not None and part.offset >= 0
         }
         if not self._committed and not self._published:
             # The very first start: from now on a crash between table and changes can be told.
-            first = [TopicPartition(name, 0, 0) for name in _FEEDS]
+            first = [TopicPartition(name, 0, 0) for name in self._feeds]
             consumer.commit(offsets=first, asynchronous=False)
-            self._committed = dict.fromkeys(_FEEDS, 0)
-        consumer.assign([TopicPartition(name, 0, OFFSET_BEGINNING) for name in _FEEDS])
+            self._committed = dict.fromkeys(self._feeds, 0)
+        consumer.assign([TopicPartition(name, 0, OFFSET_BEGINNING) for name in self._feeds])
         at_end: set[str] = {name for name, end in ends.items() if end == 0}
-        while len(at_end) < len(_FEEDS) and not self._stopping.is_set():
+        while len(at_end) < len(self._feeds) and not self._stopping.is_set():
             messages = consumer.consume(_BATCH, 0.05)
             at_end |= {str(m.topic()) for m in messages if _is_end(m)}
             self._take_batch(messages)
-        metrics.STORE_RECOVERY_SECONDS.labels(topics.CDC_CUSTTABLE.name).set(time.monotonic() - started)
+        metrics.STORE_RECOVERY_SECONDS.labels(self._where.customers_feed.name).set(time.monotonic() - started)
         _log.info(
             "projector recovered",
             customers=len(self._state.customers),
@@ -176,9 +196,10 @@ class Projector:
         touched: set[str] = set()
         try:
             value = message.value()
-            envelope = None if value is None else self._codec.decode(topics.BY_NAME[topic], value)
+            envelope = None if value is None else self._codec.decode(self._feeds[topic], value)
             row_id = row_id_of(message.key() or b"")
-            outcome = _FEEDS[topic](self._state, row_id, position_of(message), envelope, touched)
+            take = take_customer if topic == self._where.customers_feed.name else take_party
+            outcome = take(self._state, row_id, position_of(message), envelope, touched)
         except PoisonError as poison:
             if unconfirmed or self.ready.is_set():
                 self._bury(message, poison)
@@ -222,13 +243,13 @@ class Projector:
             change = wanted if wanted is not None else deletion_of(self._state, key, held, self._clock())
             if change is None:
                 continue
-            headers = event_headers(topics.AX_CUSTOMERS.name, key, self._clock(), parent)
+            headers = event_headers(self._where.changes.name, key, self._clock(), parent)
             if not equal:
-                value = None if wanted is None else self._codec.encode(topics.MASTER_CUSTOMERS, wanted)
-                rows.append(OutRecord(topics.MASTER_CUSTOMERS.name, key.encode(), value, headers))
+                value = None if wanted is None else self._codec.encode(self._where.table, wanted)
+                rows.append(OutRecord(self._where.table.name, key.encode(), value, headers))
                 published[key] = wanted
-            value = self._codec.encode(topics.AX_CUSTOMERS, change)
-            changes.append(OutRecord(topics.AX_CUSTOMERS.name, key.encode(), value, headers))
+            value = self._codec.encode(self._where.changes, change)
+            changes.append(OutRecord(self._where.changes.name, key.encode(), value, headers))
         self._producer.send_blocking(rows)
         self._producer.send_blocking(changes)
         for key, row in published.items():
@@ -268,7 +289,7 @@ class Projector:
         if self._orphans_done or not self._complete():
             return
         if self._orphans_behind is None:
-            self._orphans_behind = {name: _watermarks(consumer, name)[1] for name in _FEEDS}
+            self._orphans_behind = {name: _watermarks(consumer, name)[1] for name in self._feeds}
         if all(self._next.get(name, 0) >= end for name, end in self._orphans_behind.items()):
             orphans = self._published.keys() - self._state.accounts.keys()
             self._touched.update({key: self._touched.get(key, ()) for key in orphans})

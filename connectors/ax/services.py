@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TypeVar
@@ -16,8 +16,8 @@ from connectors.ax.capture import Capture
 from connectors.ax.envelope import Envelopes
 from connectors.ax.feed_state import Feed, TableFeed
 from connectors.ax.feed_writer import FeedWriter, Stopping
-from connectors.ax.projector import Projector
-from connectors.ax.resume import NewSnapshot, Tail, read_checkpoints, read_tail, start_of
+from connectors.ax.projector import Projector, ProjectorTopics
+from connectors.ax.resume import NewSnapshot, Start, Tail, read_checkpoints, read_tail, start_of
 from connectors.ax.snapshot import sweep_vanished
 from connectors.ax.source_tables import SourceTable, source_tables
 from schemas import topics
@@ -68,9 +68,12 @@ class CaptureService:
         stopping: threading.Event,
         fail: Callable[[BaseException], None],
         health: HealthServer,
+        tables: Sequence[SourceTable] | None = None,
+        where: ProjectorTopics | None = None,
     ) -> None:
         self._settings = settings
-        self._tables = source_tables()
+        self._tables = tuple(tables) if tables is not None else source_tables()
+        self._where = where or ProjectorTopics()
         self._snapshot = _known_tables(self._tables, snapshot)
         self._stopping = stopping
         self._fail = fail
@@ -140,15 +143,7 @@ class CaptureService:
         self, table: SourceTable, checkpoint: CapturePosition | None, tail: Tail, writer: FeedWriter
     ) -> TableFeed:
         start = NewSnapshot() if table.name in self._snapshot else start_of(checkpoint, tail.position)
-        if tail.unfinished is not None:
-            message = tail.unfinished
-            kept = [(name, value) for name, value in dict(message.headers() or []).items() if isinstance(value, bytes)]
-            writer.write([OutRecord(table.topic.name, _bytes(message.key()), None, kept, partition=0)])
-        feed = TableFeed(table, self._envelopes(table), start, topic_was_empty=tail.end_offset == 0)
-        if checkpoint is not None and checkpoint.object_id is not None and not isinstance(start, NewSnapshot):
-            feed.known_object = (checkpoint.capture_instance, checkpoint.object_id)
-        _log.info("table resumes", table=table.full_name, start=str(start))
-        return feed
+        return resumed_feed(table, self._envelopes(table), start, checkpoint, tail, writer)
 
     def _envelopes(self, table: SourceTable) -> Envelopes:
         return Envelopes(
@@ -161,7 +156,7 @@ class CaptureService:
         )
 
     def _run_projector(self) -> None:
-        self._warm(topics.MASTER_CUSTOMERS, topics.AX_CUSTOMERS, *(table.topic for table in self._tables))
+        self._warm(self._where.table, self._where.changes, *self._where.feeds)
         producer = Producer(self._settings.kafka)
         try:
             self._projector = Projector(
@@ -171,6 +166,7 @@ class CaptureService:
                 complete=lambda: self._capture is not None and self._capture.streaming.is_set(),
                 stopping=self._stopping,
                 clock=_now,
+                where=self._where,
             )
             self._projector.run()
         finally:
@@ -191,6 +187,26 @@ class CaptureService:
                 if self._stopping.wait(_RETRY_SECONDS):
                     raise Stopping from error
         raise AssertionError("the last attempt returns or raises")
+
+
+def resumed_feed(
+    table: SourceTable,
+    envelopes: Envelopes,
+    start: Start,
+    checkpoint: CapturePosition | None,
+    tail: Tail,
+    writer: FeedWriter,
+) -> TableFeed:
+    """A table ready to go on at `start`; a delete at the end of its topic first gets its tombstone."""
+    if tail.unfinished is not None:
+        message = tail.unfinished
+        kept = [(name, value) for name, value in dict(message.headers() or []).items() if isinstance(value, bytes)]
+        writer.write([OutRecord(table.topic.name, _bytes(message.key()), None, kept, partition=0)])
+    feed = TableFeed(table, envelopes, start, topic_was_empty=tail.end_offset == 0)
+    if checkpoint is not None and checkpoint.object_id is not None and not isinstance(start, NewSnapshot):
+        feed.known_object = (checkpoint.capture_instance, checkpoint.object_id)
+    _log.info("table resumes", table=table.full_name, start=str(start))
+    return feed
 
 
 def _known_tables(tables: Collection[SourceTable], names: Collection[str]) -> set[str]:
