@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable
 
 import structlog
 
@@ -11,7 +11,7 @@ from connectors.freshbooks.client import FreshBooksClient
 from connectors.freshbooks.clocks import Clock, utc_now
 from connectors.freshbooks.entities import parse, unknown_fields
 from connectors.freshbooks.kinds import kind_of
-from schemas.records import Client, Invoice, Notification
+from schemas.records import Client, Invoice
 from streams.runtime import metrics
 
 _log = structlog.get_logger(__name__)
@@ -46,16 +46,3 @@ class EntityFetcher:
             if name not in self._reported and len(self._reported) < 1000:
                 self._reported.add(name)
                 _log.info("FreshBooks sends a field that is new", kind=kind, field=name[:100])
-
-
-def coalesce(batch: Sequence[Notification]) -> list[Notification]:
-    """The newest notification per entity, in the order in which those came.
-
-    A notification only says "look": one look after the last of them sees all that the others announced.
-    """
-    newest: dict[Hashable, Notification] = {}
-    for notification in batch:
-        key = (notification.account_id, notification.kind, notification.object_id)
-        newest.pop(key, None)
-        newest[key] = notification
-    return list(newest.values())

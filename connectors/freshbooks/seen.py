@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from schemas.records import Fetched, Intent, IntentState
+from schemas.records import Fetched, Intent
+from streams.transforms.echo import is_known
 
 
 class FetchedRows(Protocol):
@@ -34,10 +35,4 @@ class StoresSeen:
 
     def has(self, key: str, content_hash: str) -> bool:
         """True when this content was published, or is what we wrote ourselves."""
-        published = self._fetched.get(key)
-        if published is None:
-            return False
-        if published.content_hash == content_hash:
-            return True
-        wrote = self._intents.get(key)
-        return wrote is not None and wrote.state is IntentState.CONFIRMED and wrote.content_hash == content_hash
+        return is_known(content_hash, self._fetched.get(key), self._intents.get(key))

@@ -56,14 +56,14 @@ class AxSinkHandler:
         command = AxCommand.from_avro(self._codec.decode(topics.AX_COMMANDS, record.value))
         key = (record.key or b"").decode()
         confirmation = await self._sink.apply(command, self._xrefs.get(key))
-        reference = cross_reference(confirmation)
-        await self._outbox.send(
-            [
-                self._outbox.record(topics.AX_CONFIRMATIONS, key, confirmation, record.headers),
-                self._outbox.record(topics.XREF, key, reference, record.headers),
-            ]
-        )
-        self._xrefs.put(key, reference)
+        batch = [self._outbox.record(topics.AX_CONFIRMATIONS, key, confirmation, record.headers)]
+        # A cancellation of what AX never held has no pair of ids to remember.
+        reference = cross_reference(confirmation) if confirmation.ax_id else None
+        if reference is not None:
+            batch.append(self._outbox.record(topics.XREF, key, reference, record.headers))
+        await self._outbox.send(batch)
+        if reference is not None:
+            self._xrefs.put(key, reference)
         age = (confirmation.confirmed_at - command.source.changed_at).total_seconds()
         metrics.END_TO_END_SECONDS.labels("freshbooks_to_ax", command.source.kind).observe(max(age, 0.0))
         metrics.FRESHNESS.labels("freshbooks_to_ax", command.source.kind).set(max(age, 0.0))

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from schemas import keys, topics
 from schemas.failures import PoisonError
-from schemas.records import Client, Fetched, Intent, IntentState, Invoice, Notification
+from schemas.records import Fetched, Intent, Notification
 from schemas.topics import Topic
 from streams.agents.outbox import Outbox
 from streams.agents.ports import Fetcher
 from streams.runtime.codec import AvroCodec
 from streams.runtime.dead_letters import Origin
 from streams.runtime.store import CompactedStore
+from streams.transforms.echo import is_known
 
 TARGETS: dict[str, Topic] = {"client": topics.CLIENTS, "invoice": topics.INVOICES}
 
@@ -56,7 +57,7 @@ class FetchHandler:
         if entity is None:
             return "gone"
         key = keys.freshbooks_key(notification.account_id, notification.kind, notification.object_id)
-        if self._known(key, entity):
+        if is_known(entity.content_hash, self._fetched.get(key), self._intents.get(key)):
             return "unchanged"
         state = Fetched(
             version=entity.version,
@@ -68,15 +69,3 @@ class FetchHandler:
         await self._outbox.send([self._outbox.record(topics.FETCHED, key, state, record.headers)])
         self._fetched.put(key, state)
         return "published"
-
-    def _known(self, key: str, entity: Client | Invoice) -> bool:
-        """True when this content was published before, or is what we wrote ourselves."""
-        before = self._fetched.get(key)
-        if before is None:
-            return False
-        if before.content_hash == entity.content_hash:
-            return True
-        intent = self._intents.get(key)
-        return (
-            intent is not None and intent.state is IntentState.CONFIRMED and intent.content_hash == entity.content_hash
-        )

@@ -100,6 +100,9 @@ class FlowHandler:
             )
             for command in decision.freshbooks_commands
         ]
+        # Noted before it is sent: a send that fails may have been written all the same.
+        for command in decision.ax_commands:
+            self._master.issued(key, command)
         await out.send(batch)
         for link in decision.links:
             self._master.xrefs.put(key, link)

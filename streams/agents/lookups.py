@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from schemas import keys, topics
-from schemas.records import CrossReference, Customer
+from schemas.records import AxCommand, AxOperation, CrossReference, Customer
 from streams.runtime.codec import AvroCodec
 from streams.runtime.settings import KafkaSettings
 from streams.runtime.store import CompactedStore
 from streams.transforms.matching import normalise
 
 V = TypeVar("V")
+# Bounds memory; a forgotten document costs one command that finds nothing to do.
+_MOST_ISSUED = 200_000
 _CUSTOMER_INDEXES = ("our_account_number", "vat_number", "name")
 
 
@@ -49,6 +51,7 @@ class MasterData:
         self._changed = changed
         self._by_ax: dict[str, str] = {}
         self._index = _Index()
+        self._issued: OrderedDict[str, str | None] = OrderedDict()
         self.xrefs = CompactedStore(topics.XREF, CrossReference, kafka=kafka, codec=codec, listener=self._xref_changed)
         self.customers = CompactedStore(
             topics.MASTER_CUSTOMERS, Customer, kafka=kafka, codec=codec, listener=self._customer_changed
@@ -71,6 +74,23 @@ class MasterData:
         """AX customers whose field equals `value`, compared normalised."""
         rows = (self.customers.get(key) for key in self._index.find(company, field_name, value))
         return [row for row in rows if row is not None]
+
+    def issued(self, key: str, command: AxCommand) -> None:
+        """Note the newest command for a document: what the cross-reference will say when AX has confirmed it."""
+        cancels = command.operation is AxOperation.CANCEL_INVOICE
+        self._issued[key] = None if cancels else command.document_hash
+        self._issued.move_to_end(key)
+        if len(self._issued) > _MOST_ISSUED:
+            self._issued.popitem(last=False)
+
+    def settled(self, account_id: str, kind: str, freshbooks_id: int) -> bool:
+        """True when the newest command for a document is known and the cross-reference shows what it asked for."""
+        key = keys.freshbooks_key(account_id, kind, freshbooks_id)
+        if key not in self._issued:
+            return False
+        row, wanted = self.xrefs.get(key), self._issued[key]
+        held = None if row is None or row.cancelled else row.document_hash
+        return held == wanted
 
     def arrived(self, waits_for: str) -> bool:
         """True when what a parked record waits for is there: `xref <key>` or `master <key>`."""

@@ -36,6 +36,7 @@ class Lifetime:
 
     def _finish(self, error: BaseException | None) -> None:
         if error is not None:
-            _log.error("fatal", error=str(error), exc_info=error)
+            # A failure of ours says all in its message; of anything else the place matters.
+            _log.error("fatal", error=str(error), exc_info=None if isinstance(error, Failure) else error)
         if not self._over.done():
             self._over.set_result(error)

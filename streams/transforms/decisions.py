@@ -80,3 +80,10 @@ class Lookups(Protocol):
 
         Both sides are compared in the form that `streams.transforms.matching.normalise` gives.
         """
+
+    def settled(self, account_id: str, kind: str, freshbooks_id: int) -> bool:
+        """True when the newest command for this document is known, and the cross-reference shows what it asked for.
+
+        False while one is on its way, or when it is not known whether one is (after a restart): then the
+        cross-reference says what was, and a decision must not rest on it. The sink compares with AX in any case.
+        """

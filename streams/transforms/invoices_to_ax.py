@@ -41,6 +41,7 @@ class _Case:
     record: Mapping[str, Any]
     invoice: Invoice
     link: CrossReference | None
+    settled: bool
     now: datetime
 
     @property
@@ -69,7 +70,8 @@ class InvoicesToAx(Flow):
 
     def _decide(self, record: Mapping[str, Any], lookups: Lookups, now: datetime) -> Decision:
         invoice = typed(Invoice, record)
-        case = _Case(record, invoice, lookups.xref(invoice.account_id, "invoice", invoice.invoice_id), now)
+        place = (invoice.account_id, "invoice", invoice.invoice_id)
+        case = _Case(record, invoice, lookups.xref(*place), lookups.settled(*place), now)
         env: dict[str, Any] = {"invoice": record}
         reason = self.cancel.reason(env)
         if reason is not None:
@@ -133,9 +135,9 @@ class InvoicesToAx(Flow):
     ) -> Decision:
         digest, held = document_hash(document), case.held
         if held is not None:
-            if held.document_hash == digest:
+            if held.document_hash == digest and case.settled:
                 return Ignored("unchanged")
-            if self.on_change == "refuse":
+            if held.document_hash != digest and self.on_change == "refuse":
                 raise PoisonError(
                     "changed_after_sync",
                     f"comparing with {held.company}/{held.ax_id}: the invoice changed after it reached AX, and this "
@@ -146,12 +148,18 @@ class InvoicesToAx(Flow):
         return Ready(ax_commands=(command,), losses=losses)
 
     def _without_document(self, case: _Case, reason: str) -> Decision:
-        """AX shall hold nothing: reverse what it holds, with the document that the cross-reference remembers."""
+        """AX shall hold nothing: reverse what it holds, with the document that the cross-reference remembers.
+
+        A create may still be on its way when nothing is held yet. The cancellation follows it in the same partition,
+        and by then the sink knows the document.
+        """
         held = case.held
-        if held is None:
+        if held is None and case.settled:
             return Ignored(reason)
-        digest = held.document_hash or ""
-        command = self._command(case, AxOperation.CANCEL_INVOICE, held.company, digest, held.invoice, {})
+        company = held.company if held is not None else company_of(case.invoice.account_id, self.companies)
+        digest = (held.document_hash if held is not None else None) or ""
+        document = held.invoice if held is not None else None
+        command = self._command(case, AxOperation.CANCEL_INVOICE, company, digest, document, {})
         return Ready(ax_commands=(command,))
 
     def _command(

@@ -207,7 +207,7 @@ def test_our_own_write_is_no_change(with_pipeline: Run, person: Person, clock: H
             command_id=uuid4(),
             state=IntentState.CONFIRMED,
             content_hash=echo.content_hash,
-            at=clock.now,
+            at=echo.fetched_at + timedelta(seconds=1),
         )
         await pipeline.poll()
         clock.forward(minutes=5)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from schemas import topics
 from schemas.failures import PoisonError, RetryableError
@@ -133,6 +134,10 @@ def confirmation(outcome: AxOutcome = AxOutcome.CREATED) -> AxConfirmation:
     )
 
 
+def confirmed_intent(at: datetime) -> Intent:
+    return Intent(command_id=COMMAND_ID, state=IntentState.CONFIRMED, content_hash="h2", at=at)
+
+
 class TestFetch:
     """A notification says 'look'; what is found is published when it is new."""
 
@@ -186,14 +191,21 @@ class TestFetch:
         assert producer.sent == []
 
     def test_the_echo_of_our_own_write_is_dropped(self) -> None:
-        intent = Intent(command_id=COMMAND_ID, state=IntentState.CONFIRMED, content_hash="h2", at=NOW)
+        intent = confirmed_intent(NOW + timedelta(seconds=1))
         stores = {"fetched": DictStore({KEY: fetched()}), "intents": DictStore({KEY: intent})}
         handler, _ = self.handler(client(content_hash="h2"), **stores)
 
         assert asyncio.run(handler(self.notification())) == "unchanged"
 
+    def test_a_person_s_return_to_what_we_once_wrote_is_published(self) -> None:
+        later = fetched("h3", fetched_at=NOW + timedelta(seconds=9))
+        stores = {"fetched": DictStore({KEY: later}), "intents": DictStore({KEY: confirmed_intent(NOW)})}
+        handler, _ = self.handler(client(content_hash="h2"), **stores)
+
+        assert asyncio.run(handler(self.notification())) == "published"
+
     def test_an_edit_by_a_person_after_our_write_is_published(self) -> None:
-        intent = Intent(command_id=COMMAND_ID, state=IntentState.CONFIRMED, content_hash="h2", at=NOW)
+        intent = confirmed_intent(NOW + timedelta(seconds=1))
         stores = {"fetched": DictStore({KEY: fetched()}), "intents": DictStore({KEY: intent})}
         handler, _ = self.handler(client(content_hash="h3"), **stores)
 
@@ -254,12 +266,16 @@ class Master:
         self.xrefs: DictStore[CrossReference] = DictStore()
         self._arrived = arrived or set()
         self.customers: dict[str, Customer] = {}
+        self.commands: list[tuple[str, AxCommand]] = []
 
     def arrived(self, waits_for: str) -> bool:
         return waits_for in self._arrived
 
     def customer(self, company: str, account_number: str) -> Customer | None:
         return self.customers.get(account_number)
+
+    def issued(self, key: str, command: AxCommand) -> None:
+        self.commands.append((key, command))
 
 
 class TestFlow:
@@ -303,6 +319,7 @@ class TestFlow:
         assert producer.topics() == ["xref", "ax.commands", "freshbooks.commands"]
         assert producer.sends == 1
         assert self.master.xrefs.get(KEY) == link()
+        assert self.master.commands == [(KEY, ax_command())]
 
     def linked_customer(self, *, name: str) -> tuple[FlowHandler, RememberingProducer]:
         """A client that is linked to an AX customer whose flow would write `name` to FreshBooks."""
@@ -478,6 +495,17 @@ class TestAxSink:
         assert producer.topics() == ["ax.confirmations", "xref"]
         assert producer.sends == 1
         assert xrefs.get(KEY) == cross_reference(confirmation())
+
+    def test_a_cancellation_of_what_ax_never_held_leaves_no_cross_reference(self) -> None:
+        class Sink:
+            async def apply(self, command: AxCommand, prior: CrossReference | None) -> AxConfirmation:
+                return structs.replace(confirmation(AxOutcome.CANCELLED), ax_id="", reference="")
+
+        producer = RememberingProducer()
+        handler = AxSinkHandler(sink=Sink(), codec=PlainCodec(), outbox=outbox(producer), xrefs=DictStore())  # type: ignore[arg-type]
+
+        assert asyncio.run(handler(incoming(topics.AX_COMMANDS, KEY, ax_command()))) == "cancelled"
+        assert producer.topics() == ["ax.confirmations"]
 
     def test_a_cancelled_invoice_is_cancelled_in_the_cross_reference(self) -> None:
         assert cross_reference(confirmation(AxOutcome.CANCELLED)).cancelled

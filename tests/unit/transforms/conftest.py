@@ -92,6 +92,7 @@ class MemoryLookups:
     def __init__(self, customers: Sequence[Customer] = (), links: Sequence[CrossReference] = ()) -> None:
         self.customers = list(customers)
         self.links = list(links)
+        self.under_way = False
 
     def xref(self, account_id: str, kind: str, freshbooks_id: int) -> CrossReference | None:
         wanted = (account_id, kind, freshbooks_id)
@@ -108,6 +109,9 @@ class MemoryLookups:
         wanted = normalise(field_name, value)
         rows = (row for row in self.customers if row.company == company)
         return [row for row in rows if normalise(field_name, getattr(row, field_name)) == wanted]
+
+    def settled(self, account_id: str, kind: str, freshbooks_id: int) -> bool:
+        return not self.under_way
 
 
 class Builder:

@@ -130,6 +130,26 @@ def test_the_same_document_again_is_no_work(flow: Flow, build: Any) -> None:
     assert flow.decide(touched, held(build, flow), build.now) == Ignored("unchanged")
 
 
+def test_while_a_command_is_under_way_the_same_document_is_sent_again(flow: Flow, build: Any) -> None:
+    """A to B and back to A, before B is confirmed: the cross-reference still says A, and AX will hold B."""
+    lookups = held(build, flow)
+    lookups.under_way = True
+
+    (command,) = flow.decide(build.invoice(), lookups, build.now).ax_commands
+
+    assert command.operation is AxOperation.UPSERT_INVOICE
+
+
+def test_an_invoice_deleted_while_its_creation_is_under_way_is_cancelled(flow: Flow, build: Any) -> None:
+    lookups = build.linked()
+    lookups.under_way = True
+
+    (command,) = flow.decide(build.invoice(vis_state=1), lookups, build.now).ax_commands
+
+    assert (command.operation, command.company) == (AxOperation.CANCEL_INVOICE, "usmf")
+    assert (command.document_hash, command.invoice) == ("", None)
+
+
 def test_a_changed_invoice_is_sent_again_as_another_command(flow: Flow, build: Any) -> None:
     first = flow.decide(build.invoice(), build.linked(), build.now).ax_commands[0]
     record = build.invoice(amount="90", lines=[{"unit_cost": "90", "amount": "90"}])
