@@ -145,7 +145,7 @@ def _changes(command: FreshBooksCommand, present: Json) -> dict[str, str]:
     if command.operation is FreshBooksOperation.WRITE_REFERENCE:
         wanted = _reference_fields(command, present)
     else:
-        wanted = _client_fields(command)
+        wanted = _client_fields(command, present)
     return {name: value for name, value in wanted.items() if _text(present.get(name)) != _text(value)}
 
 
@@ -162,7 +162,7 @@ def _reference_fields(command: FreshBooksCommand, present: Json) -> dict[str, st
     return {name: text}
 
 
-def _client_fields(command: FreshBooksCommand) -> dict[str, str]:
+def _client_fields(command: FreshBooksCommand, present: Json) -> dict[str, str]:
     if command.kind != CLIENT.noun:
         raise PoisonError("unknown_kind", f"updating a FreshBooks client: the command is for kind {command.kind!r}")
     unknown = sorted(command.fields.keys() - CLIENT_FIELDS)
@@ -170,7 +170,15 @@ def _client_fields(command: FreshBooksCommand) -> dict[str, str]:
         raise PoisonError(
             "unknown_field", f"updating a FreshBooks client: {', '.join(unknown)} cannot be written", field=unknown[0]
         )
-    return dict(command.fields)
+    fields = dict(command.fields)
+    if _is_person(present):
+        # AX has one name for a person too; as an organization it would turn the client into a company.
+        fields.pop("organization", None)
+    return fields
+
+
+def _is_person(client: Json) -> bool:
+    return not _text(client.get("organization")) and bool(_text(client.get("fname")) or _text(client.get("lname")))
 
 
 def _text(value: object) -> str:

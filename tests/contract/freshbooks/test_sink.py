@@ -142,6 +142,16 @@ def test_the_echo_of_an_updated_client_has_the_confirmed_content(
     assert confirmed.content_hash == echo.content_hash == known.content_hash
 
 
+def test_a_person_does_not_become_an_organization(apply: Apply, person: Person, control: Control) -> None:
+    made = person.new_client(organization="", fname="Zoe", lname="Lee")
+
+    confirmed = apply(update_client(made["id"], organization="Zoe Lee", vat_number="GB7"))
+
+    assert confirmed.outcome is FreshBooksOutcome.WRITTEN
+    stored = next(client for client in control.get("state")["clients"] if client["id"] == made["id"])
+    assert (stored["organization"] or "", stored["vat_number"]) == ("", "GB7")
+
+
 def test_only_fields_that_differ_are_written(apply: Apply, person: Person, control: Control) -> None:
     made = person.new_client(organization="Acme", vat_number="GB1")
     before = puts(control)
