@@ -285,6 +285,11 @@ def status_failure(status: int, action: str, *, request_bytes: int, retry_after_
     return failure
 
 
+def forbidden_answer(action: str) -> Failure:
+    """The failure that a DTD in an answer means. Seen before any parser: an expanding one may only break the parser."""
+    return _HOSTILE.raised_by(action, "a document type declaration")
+
+
 def requests_failure(error: requests.RequestException, action: str) -> Failure:
     """The failure that an exception of requests means."""
     causes = list(_causes(error))

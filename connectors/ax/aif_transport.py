@@ -19,7 +19,7 @@ import spnego.exceptions
 import zeep.transports
 from requests_ntlm import HttpNtlmAuth
 
-from connectors.ax.aif_failures import UNCLEAR, UnclearOutcomeError, status_failure
+from connectors.ax.aif_failures import UNCLEAR, UnclearOutcomeError, forbidden_answer, status_failure
 from connectors.ax.wsdl_files import local_file
 from schemas.failures import FatalError
 from streams.runtime.settings import AifSettings
@@ -28,6 +28,8 @@ from streams.runtime.settings import AifSettings
 MAX_RESPONSE_BYTES = 4 * 1024 * 1024
 _CONNECT_SECONDS = 10.0
 _CHUNK_BYTES = 65_536
+# Not possible in a text of AX: there `<` is escaped.
+_DOCUMENT_TYPE = tuple("<!DOCTYPE".encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -89,6 +91,8 @@ class AifTransport(zeep.transports.Transport):
                 request_bytes=len(message),
                 retry_after_seconds=_retry_after(response.headers.get("Retry-After")),
             )
+        if any(declaration in body for declaration in _DOCUMENT_TYPE):
+            raise forbidden_answer(f"calling {_operation(headers)}")
         response._content = body  # noqa: SLF001 - the only way to hand a body that was read under a limit to zeep
         return response
 

@@ -79,6 +79,11 @@ BY_NUMBER: dict[int, Verdict] = {
     10053: _NETWORK,
     10054: _NETWORK,
     10060: _NETWORK,
+    # FreeTDS's own numbers (not the engine's): read failed, write failed, unexpected EOF, connection dead.
+    20004: _NETWORK,
+    20006: _NETWORK,
+    20017: _NETWORK,
+    20047: _NETWORK,
     921: _STARTING,
     983: _STARTING,
     4060: _STARTING,
