@@ -24,14 +24,14 @@ ACCOUNT = "ZyQ04o"
 START = datetime(2026, 6, 29, 16, 52, 44, tzinfo=UTC)
 
 
-def line(amount: str = "50.00", quantity: str = "2", **parts: Any) -> FreeTextInvoiceLine:
-    """A line of `quantity` x `amount`, taxed at 8.25 %."""
-    net = Decimal(amount) * Decimal(quantity)
+def line(price: str = "50.00", quantity: str = "2", **parts: Any) -> FreeTextInvoiceLine:
+    """A line of `quantity` x `price`, taxed at 8.25 %."""
+    net = Decimal(price) * Decimal(quantity)
     values: dict[str, Any] = {
         "description": "Consulting: June",
         "main_account": "401100",
         "quantity": Decimal(quantity),
-        "unit_price": Decimal(amount),
+        "unit_price": Decimal(price),
         "amount": net,
         "tax_group": "CA",
         "tax_item_group": "FULL",

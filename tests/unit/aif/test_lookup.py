@@ -1,6 +1,7 @@
 """The look-up of free-text invoices: which rows it asks for."""
 
 import asyncio
+from typing import ClassVar
 
 import pytest
 
@@ -13,9 +14,9 @@ from streams.runtime.settings import AxSqlSettings
 class FakeConnection:
     """Answers with `found`, or raises it; remembers what was asked."""
 
-    opened: list["FakeConnection"] = []
-    found: list[dict] | Exception = []
-    partition: dict | None = {"RECID": 77}
+    opened: ClassVar[list["FakeConnection"]]
+    found: ClassVar[list[dict] | Exception]
+    partition: ClassVar[dict | None]
 
     def __init__(self, settings):
         self.settings, self.asked, self.closed = settings, [], False
@@ -38,9 +39,9 @@ class FakeConnection:
 @pytest.fixture(autouse=True)
 def connections(monkeypatch):
     monkeypatch.setattr(lookup_module, "SqlConnection", FakeConnection)
-    monkeypatch.setattr(FakeConnection, "opened", [])
-    monkeypatch.setattr(FakeConnection, "found", [])
-    monkeypatch.setattr(FakeConnection, "partition", {"RECID": 77})
+    monkeypatch.setattr(FakeConnection, "opened", [], raising=False)
+    monkeypatch.setattr(FakeConnection, "found", [], raising=False)
+    monkeypatch.setattr(FakeConnection, "partition", {"RECID": 77}, raising=False)
     monkeypatch.setattr(lookup_module, "_CONNECTIONS", 1)
     return FakeConnection.opened
 
