@@ -9,10 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from sqlglot.dialects.tsql import TSQL
-from sqlglot.errors import TokenError
-
 from sandbox.sqlserver.errors import SqlError
+from sandbox.sqlserver.lexer import words
 
 
 @dataclass(frozen=True)
@@ -161,23 +159,17 @@ def _argument(text: str) -> tuple[str, str]:
 
 def _segments(text: str) -> list[str]:
     """Cut at semicolons, and before statements that begin a line."""
-    try:
-        tokens = TSQL().tokenize(text)
-    except TokenError as error:
-        raise SqlError(105, "Unclosed quotation mark after the character string.", 15) from error
+    found = words(text)
     cuts: list[tuple[int, int]] = []
-    depth = 0
-    for index, token in enumerate(tokens):
-        if token.text == "(":
-            depth += 1
-        elif token.text == ")":
-            depth -= 1
-        elif depth == 0 and token.text == ";":
-            cuts.append((token.start, token.end + 1))
-        elif depth == 0 and index and token.text.upper() in _STARTERS and token.line > tokens[index - 1].line:
-            following = tokens[index + 1].text.upper() if index + 1 < len(tokens) else ""
+    for index, word in enumerate(found):
+        if word.depth:
+            continue
+        if word.raw == ";":
+            cuts.append((word.start, word.end))
+        elif index and word.upper in _STARTERS and word.line > found[index - 1].line:
+            following = found[index + 1].upper if index + 1 < len(found) else ""
             if following not in _NOT_STARTERS_BEFORE:
-                cuts.append((token.start, token.start))
+                cuts.append((word.start, word.start))
     parts, start = [], 0
     for end, after in cuts:
         parts.append(text[start:end])
@@ -194,25 +186,20 @@ def _without_comments(text: str) -> str:
 def split_commas(text: str) -> list[str]:
     """Split at the commas outside brackets and strings."""
     parts: list[str] = []
-    depth, start = 0, 0
-    for token in TSQL().tokenize(text):
-        if token.text == "(":
-            depth += 1
-        elif token.text == ")":
-            depth -= 1
-        elif token.text == "," and depth == 0:
-            parts.append(text[start : token.start].strip())
-            start = token.end + 1
+    start = 0
+    for word in words(text):
+        if word.raw == "," and not word.depth:
+            parts.append(text[start : word.start].strip())
+            start = word.end
     parts.append(text[start:].strip())
     return [part for part in parts if part]
 
 
 def number_placeholders(text: str, count: int) -> str:
     """Replace ODBC's `?` by @p1, @p2, ...; raises 8178 if there are not exactly `count`."""
-    marks = [token for token in TSQL().tokenize(text) if token.text == "?"]
+    marks = [word for word in words(text) if word.raw == "?"]
     if len(marks) != count:
         raise SqlError(8178, f"The statement has {len(marks)} parameters, {count} were supplied.")
-    for number in range(count, 0, -1):
-        token = marks[number - 1]
-        text = f"{text[: token.start]}@p{number}{text[token.end + 1 :]}"
+    for number, word in reversed(list(enumerate(marks, 1))):
+        text = f"{text[: word.start]}@p{number}{text[word.end :]}"
     return text

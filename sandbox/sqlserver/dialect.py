@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
-from sqlglot.dialects.tsql import TSQL
 
 from sandbox.sqlserver.errors import SqlError
+from sandbox.sqlserver.lexer import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,22 +71,20 @@ def readable(text: str) -> str:
         return _output_last(text)
     if head not in ("CREATE", "ALTER "):
         return text
-    for token in reversed(TSQL().tokenize(text)):
-        if token.text.upper() in ("CLUSTERED", "NONCLUSTERED"):
-            text = text[: token.start] + text[token.end + 1 :]
+    for word in reversed(words(text)):
+        if word.upper in ("CLUSTERED", "NONCLUSTERED"):
+            text = text[: word.start] + text[word.end :]
     return text
 
 
 def _output_last(text: str) -> str:
     """Move the OUTPUT clause of a DELETE to its end, where sqlglot looks for it."""
-    depth, start = 0, -1
-    for token in TSQL().tokenize(text):
-        depth += (token.text == "(") - (token.text == ")")
-        word = token.text.upper()
-        if depth == 0 and word == "OUTPUT":
-            start = token.start
-        elif depth == 0 and word == "WHERE" and start >= 0:
-            return f"{text[:start]}{text[token.start :].rstrip(' ;')} {text[start : token.start]}"
+    start = -1
+    for word in words(text):
+        if word.depth == 0 and word.upper == "OUTPUT":
+            start = word.start
+        elif word.depth == 0 and word.upper == "WHERE" and start >= 0:
+            return f"{text[:start]}{text[word.start :].rstrip(' ;')} {text[start : word.start]}"
     return text
 
 

@@ -127,7 +127,7 @@ def _wording(number: int, text: str, error: psycopg.Error, spid: int) -> str:
         case 2627:
             values = re.search(r"=\((.*)\) already exists", diagnostics.message_detail or "")
             return (
-                f"Violation of PRIMARY KEY or UNIQUE KEY constraint '{diagnostics.constraint_name}'. "
+                f"Violation of PRIMARY KEY or UNIQUE KEY constraint '{diagnostics.constraint_name}'. "  # noqa: S608
                 f"Cannot insert duplicate key in object '{_table(error)}'. "
                 f"The duplicate key value is ({values[1] if values else ''})."
             )

@@ -163,8 +163,10 @@ def test_the_mask_has_a_byte_for_every_eight_columns_the_first_column_last(conne
     rows = changes(name)
     assert [row["__$update_mask"] for row in rows] == [b"\x07\xff", b"\x04\x02", b"\x04\x02"]
     bits = connection.execute(
-        f"SELECT sys.fn_cdc_is_bit_set(11, __$update_mask), sys.fn_cdc_has_column_changed('dbo_{name}', 'c2', __$update_mask), "
-        f"sys.fn_cdc_has_column_changed('dbo_{name}', 'C3', __$update_mask) FROM cdc.dbo_{name}_CT WHERE __$operation = 4"
+        "SELECT sys.fn_cdc_is_bit_set(11, __$update_mask), "
+        f"sys.fn_cdc_has_column_changed('dbo_{name}', 'c2', __$update_mask), "
+        f"sys.fn_cdc_has_column_changed('dbo_{name}', 'C3', __$update_mask) "
+        f"FROM cdc.dbo_{name}_CT WHERE __$operation = 4"
     ).fetchone()
     assert tuple(bits) == (True, True, False)
 
@@ -186,7 +188,8 @@ def test_lsn_time_mapping_has_a_row_per_transaction(sql_server, connect, tracked
     connection.execute(f"INSERT INTO dbo.{tracked} (ID) VALUES (1)")
     sql_server.scan()
     lsn, begun, ended, transaction = connection.execute(
-        "SELECT TOP 1 start_lsn, tran_begin_time, tran_end_time, tran_id FROM cdc.lsn_time_mapping ORDER BY start_lsn DESC"
+        "SELECT TOP 1 start_lsn, tran_begin_time, tran_end_time, tran_id "
+        "FROM cdc.lsn_time_mapping ORDER BY start_lsn DESC"
     ).fetchone()
     assert connection.execute(f"SELECT __$start_lsn FROM cdc.dbo_{tracked}_CT").fetchval() == lsn
     assert begun <= ended

@@ -26,13 +26,15 @@ def test_an_instance_is_listed_with_its_columns(connection, table):
     name = table(COLUMNS, tracked=True)
     assert rows(
         connection,
-        "SELECT ct.capture_instance, OBJECT_NAME(ct.source_object_id), ct.supports_net_changes, ct.role_name, ct.index_name "
+        "SELECT ct.capture_instance, OBJECT_NAME(ct.source_object_id), ct.supports_net_changes, ct.role_name, "
+        "ct.index_name "
         "FROM cdc.change_tables AS ct WHERE ct.source_object_id = OBJECT_ID(?)",
         f"dbo.{name}",
     ) == [(f"dbo_{name}", name, True, None, f"{name}_pkey")]
     assert rows(
         connection,
-        "SELECT cc.column_name, cc.column_type, cc.column_ordinal FROM cdc.captured_columns AS cc JOIN cdc.change_tables AS ct "
+        "SELECT cc.column_name, cc.column_type, cc.column_ordinal "
+        "FROM cdc.captured_columns AS cc JOIN cdc.change_tables AS ct "
         "ON ct.object_id = cc.object_id WHERE ct.capture_instance = ? ORDER BY cc.column_ordinal",
         f"dbo_{name}",
     ) == [("ID", "int", 1), ("TXT", "nvarchar", 2), ("AT", "datetime", 3)]
@@ -65,7 +67,7 @@ def enable(sql_server, name, extra=""):
         ("@source_schema = 'dbo', @source_name = 'NOPE', @role_name = NULL", 22931),
         ("@source_schema = 'dbo', @source_name = 'TAB', @role_name = NULL", 22926),
         (
-            "@source_schema = 'dbo', @source_name = 'TAB', @role_name = NULL, @capture_instance = 'x2', @captured_column_list = 'ID, NOPE'",
+            "'dbo', 'TAB', NULL, @captured_column_list = 'NO', @capture_instance = 'x'",
             22930,
         ),
         ("@source_schema = 'dbo', @source_name = 'TAB'", 8145),
@@ -83,7 +85,8 @@ def test_a_third_instance_is_22962(sql_server, connection, table, error_number):
     enable(sql_server, name, f", @capture_instance = N'{name}_v2'")
     with pytest.raises(pyodbc.Error) as refused:
         connection.execute(
-            "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = ?, @role_name = NULL, @capture_instance = ?",
+            "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = ?, @role_name = NULL, "
+            "@capture_instance = ?",
             name,
             f"{name}_v3",
         )
@@ -223,7 +226,8 @@ class TestRights:
     def test_the_gating_role_is_needed_and_not_enough(self, sql_server, connect, table, reader, error_number):
         name = table(COLUMNS, tracked=True, role="N'gate'")
         sql_server.execute(
-            f"INSERT INTO dbo.{name} (ID) VALUES (1); GRANT SELECT ON dbo.{name} TO {reader}; GRANT SELECT ON SCHEMA::cdc TO {reader}"
+            f"INSERT INTO dbo.{name} (ID) VALUES (1); GRANT SELECT ON dbo.{name} TO {reader}; "
+            f"GRANT SELECT ON SCHEMA::cdc TO {reader}"
         )
         sql_server.scan()
         connection = connect(user=reader, password="Pass-1")

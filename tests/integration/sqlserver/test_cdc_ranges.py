@@ -91,7 +91,8 @@ def test_net_changes_give_one_row_per_key(sql_server, connection, tracked):
     write(
         sql_server, connection, tracked,
         "INSERT INTO {T} (ID, TXT) VALUES (1, N'kept'), (2, N'gone'), (3, N'moved')",
-        "UPDATE {T} SET TXT = N'last' WHERE ID = 1", "DELETE FROM {T} WHERE ID = 2", "UPDATE {T} SET ID = 4 WHERE ID = 3",
+        "UPDATE {T} SET TXT = N'last' WHERE ID = 1", "DELETE FROM {T} WHERE ID = 2",
+        "UPDATE {T} SET ID = 4 WHERE ID = 3",
     )  # fmt: skip
     low, high = limits(connection, tracked)
     read = f"SELECT __$operation, ID, TXT FROM cdc.fn_cdc_get_net_changes_dbo_{tracked}(?, ?, N'%s') ORDER BY ID"

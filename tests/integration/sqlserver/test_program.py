@@ -49,7 +49,7 @@ def test_it_says_where_it_is_serves_and_ends_cleanly(program, tmp_path, microsof
         timeout=5, autocommit=True,
     )  # fmt: skip
     cursor = connection.cursor()
-    # One message with many calls; it holds Python's lock while it waits, so only a server in another process can answer.
+    # One message with many calls. It holds Python's lock while it waits: only another process can answer.
     cursor.fast_executemany = True
     cursor.executemany(
         "INSERT INTO dbo.T (ID, TXT) VALUES (?, ?)", [(n, None if n % 5 == 0 else f"row {n}") for n in range(2000)]

@@ -88,7 +88,8 @@ def test_counts_are_int_and_count_big_is_bigint(connect, items):
 def test_merge_updates_and_inserts(values, connect, items):
     merge = (
         f"MERGE INTO dbo.{items} WITH (HOLDLOCK) AS t USING (VALUES (?, ?, ?)) AS s (ID, GRP, TXT) ON t.ID = s.ID "
-        "WHEN MATCHED THEN UPDATE SET t.TXT = s.TXT WHEN NOT MATCHED THEN INSERT (ID, GRP, TXT) VALUES (s.ID, s.GRP, s.TXT);"
+        "WHEN MATCHED THEN UPDATE SET t.TXT = s.TXT "
+        "WHEN NOT MATCHED THEN INSERT (ID, GRP, TXT) VALUES (s.ID, s.GRP, s.TXT);"
     )
     connection = connect()
     for key, text in [(1, "changed"), (99, "new"), (99, None)]:
@@ -99,7 +100,8 @@ def test_merge_updates_and_inserts(values, connect, items):
 def test_update_from_a_join(values, connect, items):
     connection = connect()
     connection.execute(
-        f"UPDATE t SET t.TXT = s.TXT FROM dbo.{items} AS t INNER JOIN dbo.{items} AS s ON s.ID = t.ID + 1 WHERE t.ID = 1"
+        f"UPDATE t SET t.TXT = s.TXT FROM dbo.{items} AS t INNER JOIN dbo.{items} AS s ON s.ID = t.ID + 1 "
+        "WHERE t.ID = 1"
     )
     assert values("SELECT TXT FROM ITEMS WHERE ID = 1") == [("row 2",)]
 
@@ -193,7 +195,8 @@ def test_odbc_catalog_functions(connect, items):
 
 def test_catalog_views(values, items):
     columns = values(
-        "SELECT c.name, t.name, c.max_length, c.is_nullable FROM sys.columns AS c JOIN sys.types AS t ON t.user_type_id = c.user_type_id "
+        "SELECT c.name, t.name, c.max_length, c.is_nullable FROM sys.columns AS c "
+        "JOIN sys.types AS t ON t.user_type_id = c.user_type_id "
         "WHERE c.object_id = OBJECT_ID(?) ORDER BY c.column_id",
         f"dbo.{items}",
     )
@@ -204,8 +207,10 @@ def test_catalog_views(values, items):
         ("AT", "datetime", 8, True),
     ]
     keys = values(
-        "SELECT c.name FROM sys.indexes AS i JOIN sys.index_columns AS ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id "
-        "JOIN sys.columns AS c ON c.object_id = ic.object_id AND c.column_id = ic.column_id WHERE i.is_primary_key = 1 AND i.object_id = OBJECT_ID(?)",
+        "SELECT c.name FROM sys.indexes AS i "
+        "JOIN sys.index_columns AS ic ON ic.object_id = i.object_id AND ic.index_id = i.index_id "
+        "JOIN sys.columns AS c ON c.object_id = ic.object_id AND c.column_id = ic.column_id "
+        "WHERE i.is_primary_key = 1 AND i.object_id = OBJECT_ID(?)",
         f"dbo.{items}",
     )
     assert keys == [("ID",)]
