@@ -57,6 +57,7 @@ CREATE FUNCTION sys.convert_text(value text, style int) RETURNS text IMMUTABLE S
 CREATE FUNCTION sys.convert_text(value numeric, style int) RETURNS text IMMUTABLE STRICT LANGUAGE sql AS 'SELECT value::text';
 CREATE FUNCTION sys.convert_text(value bigint, style int) RETURNS text IMMUTABLE STRICT LANGUAGE sql AS 'SELECT value::text';
 CREATE FUNCTION sys.convert_text(value uuid, style int) RETURNS text IMMUTABLE STRICT LANGUAGE sql AS 'SELECT upper(value::text)';
+CREATE FUNCTION sys.fn_varbintohexstr(value bytea) RETURNS text IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT '0x' || encode(value, 'hex') $$;
 CREATE FUNCTION sys.convert_binary(value text, style int) RETURNS bytea IMMUTABLE STRICT LANGUAGE sql AS $$
     SELECT CASE style WHEN 1 THEN decode(substring(value FROM 3), 'hex') WHEN 2 THEN decode(value, 'hex') ELSE convert_to(value, 'UTF8') END $$;
 CREATE FUNCTION sys.convert_binary(value bytea, style int) RETURNS bytea IMMUTABLE STRICT LANGUAGE sql AS 'SELECT value';
