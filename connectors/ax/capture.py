@@ -78,6 +78,11 @@ class Capture:
         self.streaming = threading.Event()
         self.last_poll = time.monotonic()
 
+    @property
+    def stalled(self) -> bool:
+        """True while nothing is captured although something should be."""
+        return self._liveness.stalled
+
     def run(self) -> None:
         """Capture until `stopping` is set.
 

@@ -48,6 +48,8 @@ class FeedWriter:
             | {
                 "enable.idempotence": True,
                 "enable.gapless.guarantee": True,
+                # Errors only: librdkafka warns at every start that the guarantee is experimental.
+                "log_level": 3,
                 "acks": "all",
                 "delivery.timeout.ms": 0,
                 # One small batch per change matters for latency, and blocks fill a batch by themselves.

@@ -5,6 +5,7 @@ unless a test starts it: a test scans when it wants to.
 """
 
 import itertools
+import json
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,6 +80,7 @@ def sql_server():
 
 @pytest.fixture(params=["freetds", "microsoft"])
 def driver(request) -> str:
+    """Both drivers; a test that is about something else may choose one by indirect parametrisation."""
     return "FreeTDS" if request.param == "freetds" else microsoft_driver()
 
 
@@ -140,6 +142,7 @@ class Bench:
             poll_interval_seconds=0.02, snapshot_chunk_rows=3, heartbeat_seconds=0.1, stalled_after_seconds=3600
         )
         self.running: list[Running] = []
+        self.registry_url = ""
         self._create_topics(schema_registry)
         for table, columns in ((self.customers, CUSTTABLE), (self.parties, DIRPARTYTABLE)):
             server.execute(f"CREATE TABLE dbo.{table.name} ({columns})")
@@ -199,6 +202,26 @@ class Bench:
     def capture(self, *, writer=None, snapshot=False, settings=None, sql=None) -> "Running":
         """Start a capture as `freshax capture` does: from the topics and checkpoints."""
         return self._start(_CaptureRun(self, writer or FeedWriter, snapshot, settings, sql))
+
+    def process_settings(self) -> str:
+        """What capture_process.py needs to run this bench's capture and projector."""
+        sql = self.sql.model_dump(mode="json") | {"password": READER_PASSWORD}
+        settings = {
+            "kafka": {"bootstrap_servers": self.kafka.bootstrap_servers},
+            "registry": {"url": self.registry_url},
+            "ax_sql": sql,
+            "capture": self.capture_settings.model_dump(mode="json"),
+        }
+        return json.dumps(
+            {
+                "settings": settings,
+                "tables": [self.customers.name, self.parties.name],
+                "feeds": [[topic.name, topic.schema] for topic in self.where.feeds],
+                "table": self.where.table.name,
+                "changes": self.where.changes.name,
+                "group": self.where.group,
+            }
+        )
 
     def projector(self, complete=lambda: True) -> "Running":
         return self._start(_ProjectorRun(self, complete))
@@ -327,10 +350,17 @@ class Running:
             raise failure
 
     def stop(self) -> None:
+        failure = self.end()
+        if failure is not None:
+            raise failure
+
+    def end(self) -> BaseException | None:
+        """Stop it and return what it had died of, if it had."""
         self.stopping.set()
         self._thread.join(15)
         assert not self._thread.is_alive()
-        self.check()
+        failure, self.failure = self.failure, None
+        return failure
 
 
 class _CaptureRun:
@@ -399,8 +429,9 @@ def _now() -> datetime:
 
 
 @pytest.fixture
-def bench(sql_server, kafka_settings, schema_registry, codec, sql_settings):
+def bench(sql_server, kafka_settings, schema_registry, registry, codec, sql_settings):
     made = Bench(sql_server, kafka_settings, schema_registry, codec, sql_settings)
+    made.registry_url = registry
     yield made
     sql_server.server.faults.clear()
     made.close()
