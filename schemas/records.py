@@ -324,6 +324,7 @@ class CrossReference(Record, frozen=True, kw_only=True):
     document_hash: str | None = None
     invoice: FreeTextInvoice | None = None
     cancelled: bool = False
+    source_changed_at: datetime | None = None
     linked_at: datetime
 
 

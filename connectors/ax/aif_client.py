@@ -13,7 +13,6 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -49,12 +48,13 @@ class FoundCustomer:
 class AifClient:
     """Calls of CustomerService and FreeTextInvoiceService. Safe for many tasks of one event loop."""
 
-    def __init__(self, settings: AifSettings, *, wsdl_folder: Path = FOLDER) -> None:
-        """Read the contract from `wsdl_folder` and bind its services to `settings.url`. No network.
+    def __init__(self, settings: AifSettings) -> None:
+        """Read the contract from `settings.wsdl_folder` and bind its services to `settings.url`. No network.
 
         Raises: FatalError when the address or the contract is no good.
         """
         self._settings = settings
+        wsdl_folder = settings.wsdl_folder or FOLDER
         self._transport = AifTransport(settings, wsdl_folder)
         egress = Egress(PayloadSchema(wsdl_folder), unprefixed_xsi_type=settings.unprefixed_xsi_type)
         try:

@@ -122,7 +122,7 @@ def new_session(settings: AifSettings) -> requests.Session:
     session.trust_env = False
     session.headers["User-Agent"] = "freshax"
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _OneConnection())
+        session.mount(scheme, _OneConnection(settings.ca_file))
     password = settings.password.get_secret_value()
     if settings.auth == "ntlm":
         session.auth = HttpNtlmAuth(settings.user, password)
@@ -134,11 +134,13 @@ def new_session(settings: AifSettings) -> requests.Session:
 class _OneConnection(requests.adapters.HTTPAdapter):
     """Keeps one connection, and trusts what the operating system trusts: AX's certificate is often a company's own."""
 
-    def __init__(self) -> None:
+    def __init__(self, ca_file: Path | None) -> None:
+        self._ca_file = str(ca_file) if ca_file else None
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=ssl.create_default_context(), **kwargs)
+        context = ssl.create_default_context(cafile=self._ca_file)
+        super().init_poolmanager(*args, ssl_context=context, **kwargs)
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:

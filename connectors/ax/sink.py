@@ -129,6 +129,8 @@ class AxSink:
         last = self._confirmed.get(key)
         if last is not None and command.source.changed_at < last.source.changed_at:
             return self._overtaken(command, last)
+        if last is None and prior is not None and _is_older(command, prior):
+            return self._overtaken_before(command, prior)
         known = _known_documents(command, prior, last)
         held = await retrying(_SYSTEM, self._budget_seconds, lambda: self._invoice(command, known, run))
         if isinstance(held, Unknown):
@@ -259,6 +261,22 @@ class AxSink:
         outcome = AxOutcome.CANCELLED if last.outcome is AxOutcome.CANCELLED else AxOutcome.UNCHANGED
         return msgspec.structs.replace(last, command_id=command.command_id, outcome=outcome, confirmed_at=self._now())
 
+    def _overtaken_before(self, command: AxCommand, prior: CrossReference) -> AxConfirmation:
+        """As `_overtaken`, by what the cross-reference remembers of an earlier process."""
+        return AxConfirmation(
+            command_id=command.command_id,
+            outcome=AxOutcome.CANCELLED if prior.cancelled else AxOutcome.UNCHANGED,
+            company=prior.company,
+            entity=prior.entity,
+            ax_id=prior.ax_id,
+            reference="",
+            revision=prior.revision,
+            source=msgspec.structs.replace(command.source, changed_at=prior.source_changed_at),
+            document_hash=prior.document_hash or "",
+            invoice=prior.invoice,
+            confirmed_at=self._now(),
+        )
+
     def _customer_confirmation(
         self, command: AxCommand, document: CustomerDocument, account: str, run: _Run
     ) -> AxConfirmation:
@@ -295,6 +313,11 @@ class AxSink:
             invoice=None if cancelled else command.invoice,
             confirmed_at=self._now(),
         )
+
+
+def _is_older(command: AxCommand, prior: CrossReference) -> bool:
+    """True for a replay: AX holds a later version of the FreshBooks document."""
+    return prior.source_changed_at is not None and command.source.changed_at < prior.source_changed_at
 
 
 def _known_documents(

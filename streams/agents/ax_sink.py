@@ -36,6 +36,7 @@ def cross_reference(confirmation: AxConfirmation) -> CrossReference:
         document_hash=confirmation.document_hash,
         invoice=confirmation.invoice,
         cancelled=confirmation.outcome is AxOutcome.CANCELLED,
+        source_changed_at=source.changed_at,
         linked_at=confirmation.confirmed_at,
     )
 

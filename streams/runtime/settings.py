@@ -161,6 +161,10 @@ class AifSettings(Section):
     timeout_seconds: float = Field(70, gt=0, le=600, description="Deadline of a call; AX's own send timeout is 60 s.")
     retry_budget_seconds: float = Field(60, gt=0, le=600, description="How long one command is retried in place.")
     max_concurrent_calls: int = Field(8, ge=1, le=64, description="Calls under way at once; each key keeps its order.")
+    wsdl_folder: Path | None = Field(
+        None, description="The site's own WSDL and XSD files (xppservice.wsdl, …); the ones shipped when not set."
+    )
+    ca_file: Path | None = Field(None, description="CA bundle of the port; the system's when not set.")
     unprefixed_xsi_type: bool = Field(False, description="Rewrite Customer for ports that refuse a prefixed xsi:type.")
 
 

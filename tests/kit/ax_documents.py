@@ -9,7 +9,6 @@ import msgspec
 from schemas.keys import command_id
 from schemas.records import (
     AxCommand,
-    AxConfirmation,
     AxOperation,
     CrossReference,
     CustomerDocument,
@@ -18,6 +17,7 @@ from schemas.records import (
     PartyType,
     SourceRef,
 )
+from streams.agents.ax_sink import cross_reference as cross_reference
 from streams.transforms.documents import document_hash
 
 ACCOUNT = "ZyQ04o"
@@ -103,24 +103,6 @@ def upsert_customer(document: CustomerDocument, *, client_id: int = 1, company: 
     """The command that wants `document` to exist."""
     digest = document_hash(document)
     return _command(AxOperation.UPSERT_CUSTOMER, source(client_id, "client"), digest, company, customer=document)
-
-
-def cross_reference(confirmation: AxConfirmation) -> CrossReference:
-    """What the sink agent stores after `confirmation`."""
-    return CrossReference(
-        account_id=confirmation.source.account_id,
-        kind=confirmation.source.kind,
-        freshbooks_id=confirmation.source.entity_id,
-        company=confirmation.company,
-        entity=confirmation.entity,
-        ax_id=confirmation.ax_id,
-        linked_by="created",
-        revision=confirmation.revision,
-        document_hash=confirmation.document_hash,
-        invoice=confirmation.invoice,
-        cancelled=confirmation.outcome == "cancelled",
-        linked_at=confirmation.confirmed_at,
-    )
 
 
 def with_total(total: str) -> FreeTextInvoice:

@@ -58,7 +58,7 @@ class TestContract:
 
     def test_without_files_is_fatal(self, tmp_path):
         with pytest.raises(FatalError) as caught:
-            AifClient(AifSettings(url="http://127.0.0.1:9/port.svc", auth="none"), wsdl_folder=tmp_path)
+            AifClient(AifSettings(url="http://127.0.0.1:9/port.svc", auth="none", wsdl_folder=tmp_path))
         assert caught.value.code == "aif_contract_broken"
 
     def test_both_services_are_bound_to_the_address_of_the_settings(self, client):

@@ -185,6 +185,18 @@ class TestInvoice:
         assert confirmation.command_id == upsert(A).command_id
         assert ax.balance == B.total
 
+    @pytest.mark.parametrize("cancelled", [False, True])
+    def test_replay_after_a_restart_is_known_by_the_cross_reference(self, ax, cancelled):
+        sink = new_sink(ax)
+        prior = cross_reference(apply(sink, upsert(A)))
+        last = cancel(prior, step=1) if cancelled else upsert(B, step=1)
+        newest = cross_reference(apply(sink, last, prior))
+        confirmation = apply(new_sink(ax), upsert(A), newest)
+        assert confirmation.outcome is (AxOutcome.CANCELLED if cancelled else AxOutcome.UNCHANGED)
+        assert cross_reference(confirmation).source_changed_at == newest.source_changed_at
+        assert ax.balance == (0 if cancelled else B.total)
+        assert len(ax.invoices) == (2 if cancelled else 3)
+
     def test_command_that_a_cancellation_overtook_stays_cancelled(self, ax):
         sink = new_sink(ax)
         prior = cross_reference(apply(sink, upsert(A)))
