@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _ACCOUNT = "postgres"
 _START_DEADLINE_SECONDS = 20.0
 _TEMPLATE_KEPT_SECONDS = 86_400.0
+# Raised when a template is made in another way; the scripts' contents are part of its name anyhow.
+_TEMPLATE_VERSION = 2
 # A Unix socket's path may have 107 bytes; "/.s.PGSQL.65535" takes 15 of them.
 _SOCKET_DIRECTORY_BYTES = 90
 
@@ -123,7 +125,7 @@ class Cluster:
             template = await self._template(programs)
             await _run("cp", "-a", str(template), str(self._data))
         self._sockets = str(self._data) if len(str(self._data)) <= _SOCKET_DIRECTORY_BYTES else ""
-        await self._launch(programs, self._data)
+        await self._launch(programs, self._data, self._database)
 
     async def stop(self) -> None:
         """Stop the server (fast shutdown), at the latest by SIGKILL after five seconds."""
@@ -138,8 +140,8 @@ class Cluster:
             await process.wait()
         self._process = None
 
-    async def _launch(self, programs: Path, data: Path, port: int = 0) -> None:
-        self.port = port or self.port or _free_port()
+    async def _launch(self, programs: Path, data: Path, database: str) -> None:
+        self.port = self.port or _free_port()
         settings = {**_SETTINGS, "port": str(self.port), "unix_socket_directories": self._sockets}
         settings["timezone"] = settings["log_timezone"] = self._time_zone
         arguments = [f"--{name}={value}" for name, value in settings.items()]
@@ -156,14 +158,14 @@ class Cluster:
                 stderr=output,
                 start_new_session=True,
             )
-        await self._wait_ready(self._process, log)
+        await self._wait_ready(self._process, log, database)
 
-    async def _wait_ready(self, process: asyncio.subprocess.Process, log: Path) -> None:
+    async def _wait_ready(self, process: asyncio.subprocess.Process, log: Path, database: str) -> None:
         deadline = asyncio.get_running_loop().time() + _START_DEADLINE_SECONDS
         while True:
             try:
                 connection = await psycopg.AsyncConnection.connect(
-                    f"host={self.host} port={self.port} dbname=postgres user={_ACCOUNT}", autocommit=True
+                    f"host={self.host} port={self.port} dbname={database} user={_ACCOUNT}", autocommit=True
                 )
             except psycopg.OperationalError as error:
                 late = asyncio.get_running_loop().time() > deadline
@@ -177,7 +179,7 @@ class Cluster:
 
     async def _template(self, programs: Path) -> Path:
         """Return the cached template directory for this PostgreSQL and these scripts, made if it is missing."""
-        digest = hashlib.sha256(f"{programs}|{self._database}|{os.geteuid()}".encode())
+        digest = hashlib.sha256(f"{_TEMPLATE_VERSION}|{programs}|{self._database}|{os.geteuid()}".encode())
         for script in self._scripts:
             digest.update(script.read_bytes())
         home = cache_directory() / "sqlserver"
@@ -194,10 +196,11 @@ class Cluster:
     async def _make_template(self, programs: Path, data: Path) -> None:
         _make_directory(data)
         account_flags = ("-U", _ACCOUNT, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-        initdb = (str(programs / "initdb"), "-D", str(data), *account_flags, "--no-instructions")
+        log_flags = ("--wal-segsize=4",)  # megabytes; the template is copied at every start
+        initdb = (str(programs / "initdb"), "-D", str(data), *account_flags, *log_flags, "--no-instructions")
         await _run(*_as_server_account(data, die_with_us=True), *initdb)
         maker = Cluster(data.parent, database=self._database, scripts=self._scripts)
-        await maker._launch(programs, data)
+        await maker._launch(programs, data, "postgres")
         try:
             await maker._install()
         finally:
@@ -212,6 +215,13 @@ class Cluster:
         async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as connection:
             for script in self._scripts:
                 await connection.execute(script.read_text().encode())
+            # Only one database is used; the others would be copied at every start.
+            await connection.execute("ALTER DATABASE template1 IS_TEMPLATE false")
+            await connection.execute("ALTER DATABASE template0 IS_TEMPLATE false")
+            for name in ("template0", "template1", "postgres"):
+                await connection.execute(
+                    psycopg.sql.SQL("DROP DATABASE {} (FORCE)").format(psycopg.sql.Identifier(name))
+                )
 
 
 def _as_server_account(data: Path, *, die_with_us: bool) -> list[str]:
