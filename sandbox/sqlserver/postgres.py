@@ -218,9 +218,9 @@ class Cluster:
             # Only one database is used; the others would be copied at every start.
             await connection.execute("ALTER DATABASE template1 IS_TEMPLATE false")
             await connection.execute("ALTER DATABASE template0 IS_TEMPLATE false")
-            for name in ("template0", "template1", "postgres"):
+            for unused in ("template0", "template1", "postgres"):
                 await connection.execute(
-                    psycopg.sql.SQL("DROP DATABASE {} (FORCE)").format(psycopg.sql.Identifier(name))
+                    psycopg.sql.SQL("DROP DATABASE {} (FORCE)").format(psycopg.sql.Identifier(unused))
                 )
 
 
