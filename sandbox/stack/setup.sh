@@ -4,9 +4,9 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-# PostgreSQL with wal2json carries the SQL Server stand-in, unixODBC and FreeTDS are how the pipeline reaches it, Maven
+# PostgreSQL carries the SQL Server stand-in, unixODBC and FreeTDS are how the pipeline reaches it, Maven
 # fetches Kafka and the registry, Prometheus runs the dashboards' queries in the tests.
-PACKAGES="postgresql-15 postgresql-15-wal2json unixodbc tdsodbc maven prometheus"
+PACKAGES="postgresql-15 unixodbc tdsodbc maven prometheus"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }

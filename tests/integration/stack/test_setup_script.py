@@ -42,7 +42,7 @@ def test_without_root_it_names_the_command_that_root_must_run(checkout: Path) ->
 
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert "apt-get install -y --no-install-recommends postgresql-15 postgresql-15-wal2json unixodbc" in line
+    assert "apt-get install -y --no-install-recommends postgresql-15 unixodbc" in line
     assert "maven" not in line
     assert not (checkout / ".venv").exists()
 
