@@ -47,8 +47,9 @@ _log = structlog.get_logger(__name__)
 BLOCK_ROWS = 2000
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 8.0
-# A database that stays missing is a wrong name, not a start-up.
-_UNAVAILABLE_TRIES = 6
+# A database that stays missing is a wrong name and not a start-up; so is a server without a handshake.
+_BOUNDED = ("sql_database_unavailable", "sql_no_handshake")
+_BOUNDED_TRIES = 6
 
 # Called after a snapshot's last page, before streaming begins: says what has vanished since an earlier snapshot.
 Sweep = Callable[[TableFeed, Lsn], None]
@@ -241,7 +242,7 @@ class Capture:
     def _back_off(self, error: RetryableError) -> None:
         self._failures += 1
         metrics.RETRIES.labels("ax_sql", error.code).inc()
-        if error.code == "sql_database_unavailable" and self._failures >= _UNAVAILABLE_TRIES:
+        if error.code in _BOUNDED and self._failures >= _BOUNDED_TRIES:
             raise FatalError(error.code, f"{error.message} (tried {self._failures} times)") from error
         pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1))
         pause *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret

@@ -181,9 +181,15 @@ def first_lsn_behind(position: Position) -> Lsn:
 def require_shape(table: SourceTable, instance: CaptureInstance, captured: Mapping[str, str]) -> None:
     """Check that `instance`, with the `captured` column types, has every column of `table` with a type that fits.
 
-    Raises: FatalError (cdc_shape) naming the columns: stops before anything wrong is published. Columns that are
+    Raises: FatalError (cdc_instance_gone), or (cdc_shape) naming the columns: stops before anything wrong is published. Columns that are
     captured but not declared are left out.
     """
+    if not captured:
+        raise FatalError(
+            "cdc_instance_gone",
+            f"comparing {instance.name} with the schema of {table.topic.name}: it has no columns any more; "
+            "the instance was dropped meanwhile",
+        )
     wrong = []
     for column in table.columns:
         sql_type = captured.get(column.name)

@@ -132,8 +132,13 @@ def take_party(
     changed_at = _changed_at(envelope)
     if after is not None and changed_at is not None:
         state.parties[row_id] = _Party(after["NAME"], after["NAMEALIAS"], after["LANGUAGEID"], position, changed_at)
-    touched.update(state.customers[customer].account_key for customer in state.customers_of.get(row_id, ()))
+    touched |= accounts_of_party(state, row_id)
     return Outcome.TAKEN
+
+
+def accounts_of_party(state: JoinState, row_id: RowId) -> set[str]:
+    """Accounts of the customers that point to a party now."""
+    return {state.customers[customer].account_key for customer in state.customers_of.get(row_id, ())}
 
 
 def customer_of(state: JoinState, account_key: str) -> Customer | Waiting | None:

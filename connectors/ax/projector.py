@@ -26,7 +26,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from connectors.ax.customer_join import (
     JoinState,
     Outcome,
+    RowId,
     Waiting,
+    accounts_of_party,
     customer_of,
     deletion_of,
     row_id_of,
@@ -105,6 +107,7 @@ class Projector:
         self._published: dict[str, Customer] = {}
         self._touched: dict[str, Headers] = {}
         self._unconfirmed: set[str] = set()
+        self._unconfirmed_parties: set[RowId] = set()
         self._next: dict[str, int] = {}
         self._committed: dict[str, int] = {}
         self._commit_due = 0.0
@@ -175,6 +178,11 @@ class Projector:
             table=len(self._published),
             seconds=round(time.monotonic() - started, 2),
         )
+        for party in self._unconfirmed_parties:
+            accounts = accounts_of_party(self._state, party)
+            self._unconfirmed |= accounts
+            self._touched.update({key: self._touched.get(key, ()) for key in accounts})
+        self._unconfirmed_parties.clear()
         self._publish_retrying()
         self.ready.set()
 
@@ -212,6 +220,9 @@ class Projector:
         self._touched.update(dict.fromkeys(touched, headers))
         if unconfirmed and not self.ready.is_set():
             self._unconfirmed |= touched
+            if topic == self._where.parties_feed.name:
+                # Its customers may not have been read yet: the two feeds come in any relative order.
+                self._unconfirmed_parties.add(row_id)
 
     def _publish_retrying(self) -> None:
         """Publish what the touched accounts need; when Kafka is away they stay touched, and the next round tries."""

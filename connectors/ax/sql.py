@@ -20,6 +20,7 @@ from typing import Any, Self
 import pyodbc
 
 from connectors.ax.sql_failures import Driver, failure_of
+from schemas.failures import FatalError
 from streams.runtime.settings import AxSqlSettings
 
 Row = dict[str, Any]
@@ -49,6 +50,12 @@ def connection_string(settings: AxSqlSettings) -> str:
 
 
 def _microsoft(settings: AxSqlSettings) -> dict[str, str]:
+    if settings.server_certificate is not None and settings.encrypt != "strict":
+        raise FatalError(
+            "setting_invalid",
+            "connecting with Microsoft's driver: it looks at FRESHAX_AX_SQL__SERVER_CERTIFICATE only with "
+            "FRESHAX_AX_SQL__ENCRYPT=strict; use that, or let the system trust the issuer (SSL_CERT_FILE)",
+        )
     parts = {
         "DRIVER": settings.driver,
         "SERVER": f"{settings.server},{settings.port}",

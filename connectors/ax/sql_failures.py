@@ -113,8 +113,15 @@ BY_NUMBER: dict[int, Verdict] = {
     8134: _DATA,
 }
 
+# FreeTDS says of a name that does not resolve and of a certificate that it does not trust the same: nothing.
+_NO_HANDSHAKE = _retry(
+    "sql_no_handshake",
+    "the server's name does not resolve or its certificate is not trusted (FreeTDS does not say which); check "
+    "FRESHAX_AX_SQL__SERVER and FRESHAX_AX_SQL__SERVER_CERTIFICATE",
+    reconnect=True,
+)
 _UNREACHABLE = _retry("sql_unreachable", "nothing answers; check server, port and firewall", reconnect=True)
-_TIMEOUT = _retry("sql_timeout", "the query or login took too long; it is repeated")
+_TIMEOUT = _retry("sql_timeout", "the query took too long; it is repeated")
 _CERTIFICATE = _fatal(
     "sql_certificate_untrusted",
     "the server's certificate is not trusted; name it in FRESHAX_AX_SQL__SERVER_CERTIFICATE or trust its issuer",
@@ -139,7 +146,7 @@ BY_STATE: dict[Driver, dict[str, Verdict]] = {
         "IM003": _DRIVER,
     },
     "freetds": {
-        "08001": _UNREACHABLE,
+        "08001": _NO_HANDSHAKE,
         "08S01": _NETWORK,
         # "Unexpected EOF from the server"; also what unixODBC says of a library that it cannot open, told apart
         # by `connecting`: before there is a connection there is no EOF.
@@ -172,6 +179,8 @@ def verdict_of(error: pyodbc.Error, driver: Driver, *, connecting: bool = False)
     state = str(error.args[0]) if error.args else ""
     if connecting and state == "01000":
         return _DRIVER
+    if connecting and state in ("08S01", "HYT00"):
+        return _UNREACHABLE
     by_state = BY_STATE[driver].get(state)
     # A number we do not know is not excused by a state that we do: states are too coarse for that.
     return by_state if by_state is not None and (number is None or connecting) else UNKNOWN

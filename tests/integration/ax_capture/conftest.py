@@ -143,6 +143,7 @@ class Bench:
         )
         self.running: list[Running] = []
         self.registry_url = ""
+        self._consumers: dict[str, Consumer] = {}
         self._create_topics(schema_registry)
         for table, columns in ((self.customers, CUSTTABLE), (self.parties, DIRPARTYTABLE)):
             server.execute(f"CREATE TABLE dbo.{table.name} ({columns})")
@@ -233,7 +234,28 @@ class Bench:
 
     def records(self, topic: Topic) -> list:
         """All records of a topic, by partition and offset."""
-        return read_all(self.kafka, topic)
+        consumer = self._consumers.get(topic.name)
+        if consumer is None:
+            config = {
+                "group.id": "test",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 10,
+            }
+            consumer = self._consumers[topic.name] = Consumer(self.kafka.client_config() | config)
+        consumer.assign([TopicPartition(topic.name, number, 0) for number in range(topic.partitions)])
+        found, ended = [], set()
+        while len(ended) < topic.partitions:
+            message = consumer.poll(1)
+            if message is None:
+                continue
+            if message.error() is None:
+                found.append(message)
+            elif message.error().code() == KafkaError._PARTITION_EOF:
+                ended.add(message.partition())
+            else:
+                raise AssertionError(message.error())
+        return sorted(found, key=lambda m: (m.partition(), m.offset()))
 
     def decoded(self, table) -> list[dict | None]:
         return [
@@ -277,7 +299,11 @@ class Bench:
 
     def close(self) -> None:
         for running in self.running:
+            running.stopping.set()
+        for running in self.running:
             running.stop()
+        for consumer in self._consumers.values():
+            consumer.close()
         for table in (self.customers, self.parties):
             for instance in self.server.execute(
                 "SELECT capture_instance FROM cdc.change_tables t "
@@ -289,27 +315,6 @@ class Bench:
 
 def _topic(name: str, schema: str, partitions: int = 1) -> Topic:
     return Topic(name, "", "compact", schema, "", partitions=partitions)
-
-
-def read_all(kafka: KafkaSettings, topic: Topic) -> list:
-    consumer = Consumer(
-        kafka.client_config()
-        | {"group.id": "test", "enable.auto.commit": False, "enable.partition.eof": True, "fetch.wait.max.ms": 20}
-    )
-    try:
-        consumer.assign([TopicPartition(topic.name, number, 0) for number in range(topic.partitions)])
-        found, ended = [], set()
-        while len(ended) < topic.partitions:
-            for message in consumer.consume(500, 0.02):
-                if message.error() is None:
-                    found.append(message)
-                elif message.error().code() == KafkaError._PARTITION_EOF:
-                    ended.add(message.partition())
-                else:
-                    raise AssertionError(message.error())
-        return sorted(found, key=lambda m: (m.partition(), m.offset()))
-    finally:
-        consumer.close()
 
 
 class Running:
