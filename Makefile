@@ -1,7 +1,7 @@
 # Every target that needs the environment makes it first; `make` alone lists the targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test unit contract integration e2e lint types imports format lock archives clean
+.PHONY: help setup demo test unit contract integration e2e lint types imports format lock dashboards archives clean
 
 BIN := .venv/bin
 # More for pytest: make unit ARGS="-k lsn -x"
@@ -52,9 +52,16 @@ archives: setup ## make Kafka and the registry start faster, once per machine (`
 	@$(BIN)/python -m sandbox.stack.archives
 
 # Keeps what is pinned; `make lock ARGS=--upgrade` takes the newest.
-lock: setup ## make requirements.lock from pyproject.toml
+lock: setup ## make requirements.lock (and the image's part of it) from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra sandbox --group dev --universal --generate-hashes \
 		--no-emit-index-url --no-header -q -o requirements.lock $(ARGS)
+	$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock --universal --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate -q -o deploy/requirements.lock
+	$(BIN)/uv pip compile deploy/build-requirements.in --universal --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate -q -o deploy/build-requirements.lock
+
+dashboards: setup ## make grafana/dashboards from grafana/panels.py and docs/operations.md
+	$(BIN)/python -m grafana.build
 
 clean: ## remove what the tools leave behind, but not .venv
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
