@@ -128,6 +128,8 @@ class CompactedStore(Generic[R]):
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
                 "queued.max.messages.kbytes": 16384,
+                # The end of an empty partition is told only with an answer; the default holds that back for 500 ms.
+                "fetch.wait.max.ms": 100,
             }
         )
         try:
