@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from sandbox.sqlserver.errors import SqlError
 from sandbox.sqlserver.lexer import words
+from sandbox.sqlserver.table_variables import without_table_variable
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def steps(text: str) -> list[Step]:
     found: list[Step] = []
     if _BARE_CALL.match(text.lstrip()):
         text = f"EXEC {text.lstrip()}"
-    for segment in _segments(text):
+    for segment in _segments(without_table_variable(text)):
         rest = segment
         while rest:
             for name, pattern in _CONTROLS:
