@@ -162,6 +162,14 @@ def test_a_transient_error_is_retried_and_nothing_is_lost(bench, number):
     assert bench.server.server.faults.active() == []
 
 
+def test_a_query_that_takes_too_long_is_repeated(bench):
+    sql = bench.sql.model_copy(update={"query_timeout_seconds": 1})
+    bench.capture(sql=sql).wait_streaming()
+    bench.server.server.faults.delay(4, count=1, matching=f"{bench.customers.name}_CT", login=READER)
+    with_rows(bench, 1)
+    bench.wait_ops(bench.customers, [("c", 1)])
+
+
 def test_a_connection_that_dies_inside_a_result_is_replaced(bench, monkeypatch):
     monkeypatch.setattr(capture_module, "BLOCK_ROWS", 5)
     bench.capture().wait_streaming()
