@@ -1,14 +1,14 @@
 # Every target that needs the environment makes it first; `make` alone lists the targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test unit contract integration e2e lint types imports format lock dashboards archives clean
+.PHONY: help setup demo test unit contract integration e2e differential bench-capture lint types imports format lock dashboards archives clean
 
 BIN := .venv/bin
 # More for pytest: make unit ARGS="-k lsn -x"
 ARGS ?=
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what is missing: Debian packages, .venv, Kafka, schema registry
 	@sandbox/stack/setup.sh
@@ -33,6 +33,12 @@ integration: setup ## one real part each: broker, registry, database
 
 e2e: setup ## the whole pipeline under faults
 	$(BIN)/pytest tests/e2e $(ARGS)
+
+differential: setup ## freshax capture against Debezium on one random history, and under kill -9 (2-3 min)
+	$(BIN)/pytest tests/differential $(ARGS)
+
+bench-capture: setup ## freshax capture beside Debezium: rows per second, latency, memory (3-4 min)
+	@$(BIN)/python -m benchmarks.capture $(ARGS)
 
 lint: setup ## ruff: rules and format
 	$(BIN)/ruff check

@@ -1,0 +1,197 @@
+"""One stand-in with both AX tables and change data capture, one Kafka and registry, `freshax capture` as a process."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyodbc
+from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from connectors.ax.resume import position_of
+from sandbox.stack.jars import fetch
+from sandbox.stack.kafka import Kafka
+from sandbox.stack.process import Process
+from sandbox.stack.registry import Registry
+from sandbox.stack.supervisor import Supervisor
+from schemas import topics
+from schemas.positions import Position
+from schemas.topics import Topic
+from streams.runtime.codec import AvroCodec, registry_client
+from streams.runtime.schema_admin import SchemaAdmin
+from streams.runtime.settings import KafkaSettings, RegistrySettings
+from streams.runtime.topic_admin import TopicAdmin
+from tests.differential.tables import TABLES, create_statement
+
+PASSWORD = "Sandbox-sa-1"
+READER, READER_PASSWORD = "reader", "Sandbox-reader-1"
+FEEDS: dict[str, Topic] = {"CUSTTABLE": topics.CDC_CUSTTABLE, "DIRPARTYTABLE": topics.CDC_DIRPARTYTABLE}
+_TOPICS = [*FEEDS.values(), topics.CDC_POSITIONS, topics.MASTER_CUSTOMERS, topics.AX_CUSTOMERS]
+_START_SECONDS = 30.0
+
+
+class Rig:
+    """A context manager. Everything is its own: ports, state, topics."""
+
+    def __init__(self, state: Path, *, capture_interval_seconds: float = 0.1) -> None:
+        self.state = state
+        jars = fetch()
+        self.kafka = Kafka(state / "kafka", jars=jars)
+        self._registry = Registry(state / "registry", jars=jars)
+        self._supervisor = Supervisor()
+        self._interval = capture_interval_seconds
+        self._sql: subprocess.Popen[str] | None = None
+        self.sql_port = 0
+        self.dsn = ""
+        self._captures = 0
+        self._codec: AvroCodec | None = None
+
+    def __enter__(self) -> "Rig":
+        try:
+            self._start_sql()
+            self._supervisor.start(self.kafka, self._registry)
+            self.kafka_settings = KafkaSettings(bootstrap_servers=self.kafka.bootstrap)
+            TopicAdmin(self.kafka_settings).apply(_TOPICS)
+            registry = registry_client(RegistrySettings(url=self._registry.url))
+            SchemaAdmin(registry).apply(_TOPICS)
+            self._codec = AvroCodec(registry)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._codec is not None:
+            self._codec.close()
+        self._supervisor.stop_all()
+        if self._sql is not None:
+            self._sql.terminate()
+            self._sql.wait(10)
+            if self._sql.stdout:
+                self._sql.stdout.close()
+
+    def _start_sql(self) -> None:
+        config = self.state / "sql.json"
+        setup = ["EXEC sys.sp_cdc_enable_db", f"CREATE USER [{READER}] FOR LOGIN [{READER}]"]
+        setup.append(f"GRANT SELECT ON SCHEMA::cdc TO [{READER}]")
+        for table in TABLES:
+            setup += [create_statement(table), enable_statement(table), f"GRANT SELECT ON dbo.{table} TO [{READER}]"]
+        config.write_text(json.dumps({"capture_interval_seconds": self._interval, "setup": setup}), "utf-8")
+        with (self.state / "sql.log").open("w") as log:
+            self._sql = subprocess.Popen(
+                [sys.executable, "-m", "sandbox.sqlserver", "--config", str(config)],
+                stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
+        assert self._sql.stdout is not None
+        ready, _, _ = select.select([self._sql.stdout], [], [], _START_SECONDS)
+        line = self._sql.stdout.readline() if ready else ""
+        assert line, f"the stand-in did not start: {(self.state / 'sql.log').read_text()[-2000:]}"
+        told = json.loads(line)
+        self.sql_port, self.dsn = told["port"], told["dsn"]
+
+    def connect(self, *, autocommit: bool = False) -> pyodbc.Connection:
+        """A connection of the administrator."""
+        pyodbc.pooling = False
+        return pyodbc.connect(
+            f"DRIVER=FreeTDS;SERVER=127.0.0.1;PORT={self.sql_port};DATABASE=AX;UID=sa;PWD={PASSWORD};"
+            "TDS_Version=7.4;ClientCharset=UTF-8;Encryption=off",
+            autocommit=autocommit,
+        )
+
+    def execute(self, statement: str) -> list[Any]:
+        """Run one statement as the administrator."""
+        connection = self.connect(autocommit=True)
+        try:
+            cursor = connection.execute(statement)
+            return list(cursor.fetchall()) if cursor.description else []
+        finally:
+            connection.close()
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        """Environment of `freshax capture`; `settings` as capture__poll_interval_seconds="1"."""
+        values = {
+            "kafka__bootstrap_servers": self.kafka.bootstrap,
+            "registry__url": self._registry.url,
+            "ax_sql__driver": "FreeTDS",
+            "ax_sql__server": "127.0.0.1",
+            "ax_sql__port": str(self.sql_port),
+            "ax_sql__user": READER,
+            "ax_sql__password": READER_PASSWORD,
+            "ax_sql__encrypt": "no",
+            "capture__poll_interval_seconds": "0.05",
+        } | settings
+        return os.environ | {f"FRESHAX_{name.upper()}": value for name, value in values.items()}
+
+    def capture(self, **settings: str) -> Process:
+        """`freshax capture`, not yet started."""
+        self._captures += 1
+        command = [str(Path(sys.executable).with_name("freshax")), "capture"]
+        log = self.state / f"capture-{self._captures}.log"
+        return Process("freshax capture", command, log, environment=self.environment(**settings))
+
+    def create_topics(self, *names: str) -> None:
+        """Topics of another reader, one partition each."""
+        admin = AdminClient(self.kafka_settings.client_config())
+        for future in admin.create_topics([NewTopic(name, 1, 1) for name in names]).values():
+            future.result(20)
+
+    def end_offset(self, topic: str) -> int:
+        """The next offset of a topic of one partition."""
+        consumer = Consumer(self.kafka_settings.client_config() | {"group.id": "rig"})
+        try:
+            return int(consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)[1])
+        finally:
+            consumer.close()
+
+    def records(self, topic: str) -> Iterator[Message]:
+        """All records of a topic of one partition, in order."""
+        consumer = Consumer(
+            self.kafka_settings.client_config()
+            | {"group.id": "rig", "enable.auto.commit": False, "fetch.wait.max.ms": 20}
+        )
+        try:
+            end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)[1]
+            consumer.assign([TopicPartition(topic, 0, 0)])
+            offset = 0
+            while offset < end:
+                message = consumer.poll(10)
+                assert message is not None, f"{topic} ends at {offset}, not {end}"
+                assert message.error() is None, message.error()
+                offset = message.offset() + 1
+                yield message
+        finally:
+            consumer.close()
+
+    def positioned(self, table: str) -> list[tuple[Position, bytes, dict[str, Any] | None]]:
+        """What `freshax capture` wrote of a table: position, key, envelope (None for a tombstone)."""
+        topic, codec = FEEDS[table], self._codec
+        assert codec is not None
+        return [
+            (
+                position_of(message),
+                message.key(),
+                codec.decode(topic, message.value()) if message.value() else None,
+            )
+            for message in self.records(topic.name)
+        ]
+
+    def wait_end(self, topic: str, count: int, seconds: float, check: Any = None) -> None:
+        """Return when `topic` holds `count` records. Raises AssertionError, saying how many, after `seconds`."""
+        give_up = time.monotonic() + seconds
+        while (found := self.end_offset(topic)) < count:
+            if check:
+                check()
+            assert time.monotonic() < give_up, f"{topic} has {found} records after {seconds:g} s, {count} expected"
+            time.sleep(0.1)
+
+
+def enable_statement(table: str, instance: str | None = None) -> str:
+    """sp_cdc_enable_table."""
+    extra = f", @capture_instance = N'{instance}'" if instance else ""
+    return f"EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'{table}', @role_name = NULL{extra}"
