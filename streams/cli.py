@@ -94,12 +94,16 @@ def poll() -> None:
     _run_service("poll", run_poller)
 
 
-@app.command(epilog="Example: freshax capture")
-def capture() -> None:
+@app.command(epilog="Examples: freshax capture · freshax capture --snapshot CUSTTABLE")
+def capture(
+    snapshot: Annotated[
+        list[str] | None, typer.Option("--snapshot", help="Take this table's snapshot anew, repeatable.")
+    ] = None,
+) -> None:
     """Read the AX change feed (snapshot, then stream) and keep the master data topics. Run one."""
     from connectors.ax.services import run_capture
 
-    _run_service("capture", run_capture)
+    _run_service("capture", lambda settings: run_capture(settings, snapshot or ()))
 
 
 @app.command(

@@ -76,8 +76,13 @@ class Capture:
         self._liveness = Liveness(capture.stalled_after_seconds)
         self._heartbeat_due = 0.0
         self._failures = 0
+        self._last_poll = time.monotonic()
         self.streaming = threading.Event()
-        self.last_poll = time.monotonic()
+
+    @property
+    def last_progress(self) -> float:
+        """When it last polled or delivered rows (a snapshot takes long), by the monotonic clock."""
+        return max(self._last_poll, self._out.last_delivery)
 
     @property
     def stalled(self) -> bool:
@@ -104,7 +109,7 @@ class Capture:
             while not self._stopping.is_set():
                 at_once = self._poll(control, reader)
                 self._failures = 0
-                self.last_poll = time.monotonic()
+                self._last_poll = time.monotonic()
                 self.streaming.set()
                 if not at_once:
                     self._stopping.wait(self._settings.poll_interval_seconds)

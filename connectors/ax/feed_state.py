@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,6 +73,7 @@ class Feed:
         self._codec = codec
         self._clock = clock
         self._stopping = stopping
+        self.last_delivery = time.monotonic()
 
     def deliver(self, table: SourceTable, records: list[OutRecord]) -> None:
         """Write rows; returns when they are delivered. Raises Stopping when the process stops."""
@@ -79,6 +81,7 @@ class Feed:
             raise Stopping
         if records:
             self._writer.write(records)
+            self.last_delivery = time.monotonic()
             for record in records:
                 if record.value is not None:
                     op = str(dict(record.headers)["ce_type"], "ascii").rpartition(".")[2]

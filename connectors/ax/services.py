@@ -89,7 +89,7 @@ class CaptureService:
         limit = settings.observe.stalled_after_seconds
         health.ready_when("capturing", lambda: self._capture is not None and self._capture.streaming.is_set())
         health.ready_when("projecting", lambda: self._projector is not None and self._projector.ready.is_set())
-        health.alive_when("capturing", lambda: self._capture is None or _recent(self._capture.last_poll, limit))
+        health.alive_when("capturing", lambda: self._capture is None or _recent(self._capture.last_progress, limit))
         health.alive_when("projecting", lambda: self._projector is None or _recent(self._projector.last_round, limit))
 
     def start(self) -> None:

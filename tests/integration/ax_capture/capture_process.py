@@ -9,18 +9,18 @@ from pathlib import Path
 from connectors.ax.projector import ProjectorTopics
 from connectors.ax.services import CaptureService
 from connectors.ax.source_tables import source_table
-from schemas.topics import Topic
 from streams.runtime.health import HealthServer
 from streams.runtime.settings import Settings
+from tests.integration.ax_capture.shared_subject import SharedSubjectTopic
 
 
 async def run(given: dict) -> None:
     """Capture until killed."""
     settings = Settings.model_validate(given["settings"])
-    feeds = [Topic(name, "", "compact", schema, "", partitions=1) for name, schema in given["feeds"]]
+    feeds = [SharedSubjectTopic(name, "", "compact", schema, "", partitions=1) for name, schema in given["feeds"]]
     tables = [source_table("dbo", name, topic) for name, topic in zip(given["tables"], feeds, strict=True)]
-    table = Topic(given["table"], "", "compact", "customer", "", partitions=2)
-    changes = Topic(given["changes"], "", "delete", "customer", "", partitions=2)
+    table = SharedSubjectTopic(given["table"], "", "compact", "customer", "", partitions=2)
+    changes = SharedSubjectTopic(given["changes"], "", "delete", "customer", "", partitions=2)
     where = ProjectorTopics(feeds[0], feeds[1], table, changes, given["group"])
     failed = asyncio.get_running_loop().create_future()
 

@@ -33,6 +33,7 @@ from streams.runtime.producer import Producer
 from streams.runtime.schema_admin import SchemaAdmin
 from streams.runtime.settings import AxSqlSettings, CaptureSettings, KafkaSettings, RegistrySettings
 from streams.runtime.topic_admin import TopicAdmin
+from tests.integration.ax_capture.shared_subject import SharedSubjectTopic
 from tests.kit.poll import poll_until
 
 READER, READER_PASSWORD = "reader", "Sandbox-reader-1"
@@ -102,7 +103,8 @@ def sql_settings(sql_server, driver) -> AxSqlSettings:
 @pytest.fixture(scope="package")
 def schema_registry(registry):
     with registry_client(RegistrySettings(url=registry)) as client:
-        SchemaAdmin(client).apply([topics.CDC_POSITIONS])
+        shared = [_topic("", schema) for schema in ("cdc_custtable", "cdc_dirpartytable", "customer")]
+        SchemaAdmin(client).apply([topics.CDC_POSITIONS, *shared])
         yield client
 
 
@@ -121,7 +123,7 @@ def kafka_settings(kafka) -> KafkaSettings:
 class Bench:
     """Two AX tables, their topics, and captures and projectors over them."""
 
-    def __init__(self, server, kafka: KafkaSettings, schema_registry, codec: AvroCodec, sql: AxSqlSettings) -> None:
+    def __init__(self, server, kafka: KafkaSettings, codec: AvroCodec, sql: AxSqlSettings) -> None:
         self.server = server
         self.kafka = kafka
         self.codec = codec
@@ -135,7 +137,7 @@ class Bench:
             self.customers.topic,
             self.parties.topic,
             _topic(f"t{number}.customers", "customer", partitions=2),
-            Topic(f"t{number}.changes", "", "delete", "customer", "", partitions=2),
+            _topic(f"t{number}.changes", "customer", partitions=2, cleanup="delete"),
             f"t{number}.projector",
         )
         self.capture_settings = CaptureSettings(
@@ -144,13 +146,13 @@ class Bench:
         self.running: list[Running] = []
         self.registry_url = ""
         self._consumers: dict[str, Consumer] = {}
-        self._create_topics(schema_registry)
+        self._create_topics()
         for table, columns in ((self.customers, CUSTTABLE), (self.parties, DIRPARTYTABLE)):
             server.execute(f"CREATE TABLE dbo.{table.name} ({columns})")
             self.enable(table)
             server.execute(f"GRANT SELECT ON dbo.{table.name} TO [{READER}]")
 
-    def _create_topics(self, schema_registry) -> None:
+    def _create_topics(self) -> None:
         mine = [*self.where.feeds, self.where.table, self.where.changes]
         admin = AdminClient(self.kafka.client_config())
         new = [
@@ -159,14 +161,16 @@ class Bench:
         ]
         for future in admin.create_topics(new).values():
             future.result(20)
-        SchemaAdmin(schema_registry).apply(mine)
 
-    def enable(self, table, *, instance: str | None = None, columns: str | None = None) -> None:
+    def enable(
+        self, table, *, instance: str | None = None, columns: str | None = None, role: str | None = None
+    ) -> None:
+        gate = f"N'{role}'" if role else "NULL"
         extra = f", @capture_instance = N'{instance}'" if instance else ""
         extra += f", @captured_column_list = N'{columns}'" if columns else ""
         self.server.execute(
             f"EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'{table.name}', "
-            f"@role_name = NULL, @supports_net_changes = 0{extra}"
+            f"@role_name = {gate}, @supports_net_changes = 0{extra}"
         )
 
     def disable(self, table, instance: str | None = None) -> None:
@@ -313,8 +317,8 @@ class Bench:
             self.server.execute(f"DROP TABLE IF EXISTS dbo.{table.name}")
 
 
-def _topic(name: str, schema: str, partitions: int = 1) -> Topic:
-    return Topic(name, "", "compact", schema, "", partitions=partitions)
+def _topic(name: str, schema: str, partitions: int = 1, cleanup: str = "compact") -> Topic:
+    return SharedSubjectTopic(name, "", cleanup, schema, "", partitions=partitions)
 
 
 class Running:
@@ -434,8 +438,8 @@ def _now() -> datetime:
 
 
 @pytest.fixture
-def bench(sql_server, kafka_settings, schema_registry, registry, codec, sql_settings):
-    made = Bench(sql_server, kafka_settings, schema_registry, codec, sql_settings)
+def bench(sql_server, kafka_settings, registry, codec, sql_settings):
+    made = Bench(sql_server, kafka_settings, codec, sql_settings)
     made.registry_url = registry
     yield made
     sql_server.server.faults.clear()

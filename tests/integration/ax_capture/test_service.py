@@ -40,6 +40,7 @@ def environment(sql_server, sql_settings, kafka_settings, schema_registry, regis
         "FRESHAX_AX_SQL__USER": READER,
         "FRESHAX_AX_SQL__PASSWORD": READER_PASSWORD,
         "FRESHAX_AX_SQL__ENCRYPT": "no",
+        "FRESHAX_CAPTURE__HEARTBEAT_SECONDS": "0.2",
         "FRESHAX_OBSERVE__PORT": str(free_port()),
     }
     for name in ("CUSTTABLE", "DIRPARTYTABLE"):
@@ -68,29 +69,23 @@ def start(environment):
     )
 
 
-def test_it_becomes_ready_serves_metrics_and_ends_within_five_seconds(environment):
-    process = start(environment)
-    try:
-        poll_until(lambda: get(environment, "/readyz")[0] == 200, 20, "it is ready")
-        assert get(environment, "/healthz")[0] == 200
-        told = get(environment, "/metrics")[1]
-        assert "freshax_cdc_lag_seconds" in told
-        poll_until(
-            lambda: (
-                'freshax_cdc_retention_headroom_seconds{capture_instance="dbo_CUSTTABLE"}'
-                in get(environment, "/metrics")[1]
-            ),
-            5,
-            "the headroom is told",
-        )
-        asked = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=10)
-        assert time.monotonic() - asked < 5
-        assert process.returncode == 0, log
-    finally:
-        process.kill()
-        process.wait(5)
+def test_it_becomes_ready_serves_metrics_and_ends_within_five_seconds(environment, sql_server):
+    headroom = 'freshax_cdc_retention_headroom_seconds{capture_instance="dbo_CUSTTABLE"}'
+    with start(environment) as process:
+        try:
+            poll_until(lambda: get(environment, "/readyz")[0] == 200, 20, "it is ready")
+            assert get(environment, "/healthz")[0] == 200
+            sql_server.execute("INSERT INTO dbo.CUSTTABLE (RECID) VALUES (1)")
+            sql_server.scan()
+            for told in (headroom, 'freshax_cdc_rows_total{op="c",table="CUSTTABLE"} 1.0'):
+                poll_until(lambda told=told: told in get(environment, "/metrics")[1], 5, told)
+            asked = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            _, log = process.communicate(timeout=10)
+            assert time.monotonic() - asked < 5
+            assert process.returncode == 0, log
+        finally:
+            process.kill()
 
 
 def test_a_wrong_password_ends_it_with_code_1_and_a_line_without_the_password(environment):
@@ -100,3 +95,10 @@ def test_a_wrong_password_ends_it_with_code_1_and_a_line_without_the_password(en
     assert "sql_login_failed" in log.splitlines()[-1]
     assert "FRESHAX_AX_SQL__PASSWORD" in log.splitlines()[-1]
     assert "canary-0815" not in log
+
+
+def test_a_snapshot_of_a_table_that_is_not_captured_is_a_wrong_usage(environment):
+    command = [sys.executable, "-m", "streams", "capture", "--snapshot", "VENDTABLE"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20)
+    assert ended.returncode == 2
+    assert "VENDTABLE not captured; captured: CUSTTABLE, DIRPARTYTABLE" in ended.stderr

@@ -1,6 +1,7 @@
 """What other readers of CDC pass over in silence: here it stops the capture with a remedy, or is retried by number."""
 
 import pytest
+from pydantic import SecretStr
 
 from connectors.ax import capture as capture_module
 from connectors.ax.resume import read_checkpoints
@@ -29,6 +30,7 @@ def with_rows(bench, *rec_ids: int) -> None:
     bench.scan()
 
 
+@pytest.mark.parametrize("driver", ["freetds"], indirect=True)
 def test_cleanup_past_the_position_stops_and_a_new_snapshot_heals(bench):
     with_rows(bench, 1, 2, 3)
     bench.capture().wait_streaming().stop()
@@ -136,8 +138,28 @@ def test_missing_rights_stop_with_the_grant_to_give(bench, statement):
     assert "grant SELECT" in failure.message.replace("lacks its gating role or SELECT", "grant SELECT")
 
 
+@pytest.mark.parametrize("driver", ["freetds"], indirect=True)
+def test_a_gating_role_that_the_reader_lacks_is_no_lower_limit(bench):
+    bench.disable(bench.customers)
+    bench.enable(bench.customers, role="cdc_gate")
+    failure = bench.capture().wait_failure(FatalError)
+    assert failure.code == "cdc_instance_hidden"
+    assert "gating role" in failure.message
+    assert bench.ops(bench.customers) == []
+
+
+@pytest.mark.parametrize("driver", ["freetds"], indirect=True)
+def test_the_headroom_counts_the_retention_where_the_reader_may_see_it(bench):
+    sql = bench.sql.model_copy(update={"user": "sa", "password": SecretStr("Sandbox-sa-1")})
+    with_rows(bench, 1)
+    bench.capture(sql=sql).wait_streaming()
+    headroom = metrics.CDC_HEADROOM.labels(f"dbo_{bench.customers.name}")._value
+    poll_until(lambda: headroom.get() > 0, 5, "the headroom is measured")
+    assert 4320 * 60 - 120 < headroom.get() <= 4320 * 60
+
+
 def test_a_wrong_password_is_tried_once(bench):
-    sql = bench.sql.model_copy(update={"password": type(bench.sql.password)("wrong-and-secret")})
+    sql = bench.sql.model_copy(update={"password": SecretStr("wrong-and-secret")})
     failure = bench.capture(sql=sql).wait_failure(FatalError)
     assert failure.code == "sql_login_failed"
     assert "wrong-and-secret" not in str(failure)
@@ -165,7 +187,7 @@ def test_a_transient_error_is_retried_and_nothing_is_lost(bench, number):
 def test_a_query_that_takes_too_long_is_repeated(bench):
     sql = bench.sql.model_copy(update={"query_timeout_seconds": 1})
     bench.capture(sql=sql).wait_streaming()
-    bench.server.server.faults.delay(4, count=1, matching=f"{bench.customers.name}_CT", login=READER)
+    bench.server.server.faults.delay(2, count=1, matching=f"{bench.customers.name}_CT", login=READER)
     with_rows(bench, 1)
     bench.wait_ops(bench.customers, [("c", 1)])
 
