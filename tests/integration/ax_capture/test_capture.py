@@ -182,3 +182,14 @@ def test_a_snapshot_of_any_size_is_complete(bench, rows):
         bench.plain(f'INSERT INTO {{C}} ("RECID") SELECT * FROM generate_series(1, {rows})')
     bench.capture().wait_streaming()
     bench.wait_ops(bench.customers, [("r", number) for number in range(1, rows + 1)])
+
+
+@pytest.mark.parametrize("driver", ["freetds"], indirect=True)
+def test_without_snapshot_isolation_the_rows_are_read_committed(bench):
+    bench.plain('INSERT INTO {C} ("RECID") SELECT * FROM generate_series(1, 5)')
+    bench.server.execute("ALTER DATABASE AX SET ALLOW_SNAPSHOT_ISOLATION OFF")
+    try:
+        bench.capture().wait_streaming()
+    finally:
+        bench.server.execute("ALTER DATABASE AX SET ALLOW_SNAPSHOT_ISOLATION ON")
+    bench.wait_ops(bench.customers, [("r", number) for number in range(1, 6)])
