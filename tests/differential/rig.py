@@ -14,7 +14,7 @@ import pyodbc
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from connectors.ax.resume import position_of
+from connectors.ax.resume import position_of, read_checkpoints
 from sandbox.stack.jars import fetch
 from sandbox.stack.kafka import Kafka
 from sandbox.stack.process import Process
@@ -51,6 +51,7 @@ class Rig:
         self.dsn = ""
         self._captures = 0
         self._codec: AvroCodec | None = None
+        self._watcher: Consumer | None = None
 
     def __enter__(self) -> "Rig":
         try:
@@ -67,6 +68,8 @@ class Rig:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._watcher is not None:
+            self._watcher.close()
         if self._codec is not None:
             self._codec.close()
         self._supervisor.stop_all()
@@ -143,11 +146,9 @@ class Rig:
 
     def end_offset(self, topic: str) -> int:
         """The next offset of a topic of one partition."""
-        consumer = Consumer(self.kafka_settings.client_config() | {"group.id": "rig"})
-        try:
-            return int(consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)[1])
-        finally:
-            consumer.close()
+        if self._watcher is None:
+            self._watcher = Consumer(self.kafka_settings.client_config() | {"group.id": "rig"})
+        return int(self._watcher.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)[1])
 
     def records(self, topic: str) -> Iterator[Message]:
         """All records of a topic of one partition, in order."""
@@ -180,6 +181,12 @@ class Rig:
             )
             for message in self.records(topic.name)
         ]
+
+    def checkpoints(self) -> dict[str, str]:
+        """Streaming positions that `freshax capture` has stored, by topic."""
+        assert self._codec is not None
+        found = read_checkpoints(self.kafka_settings, self._codec)
+        return {topic: record.position for topic, record in found.items() if record.position}
 
     def wait_end(self, topic: str, count: int, seconds: float, check: Any = None) -> None:
         """Return when `topic` holds `count` records. Raises AssertionError, saying how many, after `seconds`."""
