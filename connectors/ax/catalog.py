@@ -181,8 +181,8 @@ def first_lsn_behind(position: Position) -> Lsn:
 def require_shape(table: SourceTable, instance: CaptureInstance, captured: Mapping[str, str]) -> None:
     """Check that `instance`, with the `captured` column types, has every column of `table` with a type that fits.
 
-    Raises: FatalError (cdc_instance_gone), or (cdc_shape) naming the columns: stops before anything wrong is published. Columns that are
-    captured but not declared are left out.
+    Raises: FatalError (cdc_instance_gone), or (cdc_shape) naming the columns: stops before anything wrong is
+    published. Columns that are captured but not declared are left out.
     """
     if not captured:
         raise FatalError(
