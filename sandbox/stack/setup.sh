@@ -69,7 +69,8 @@ install_locked() {
     awk '/^[^ #]/ { ours = /^uv==/ } ours' requirements.lock >"$lock"
     .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r "$lock"
     rm -f "$lock"
-    .venv/bin/uv pip sync -q --python .venv/bin/python --require-hashes requirements.lock 2>/dev/null ||
+    # Compiled now, since the demo starts five Python processes at once and would compile in each of them.
+    .venv/bin/uv pip sync -q --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock 2>/dev/null ||
         .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 }
 
