@@ -1,0 +1,1 @@
+"""`freshax capture` beside Debezium."""
