@@ -226,7 +226,9 @@ def test_many_invoices_at_once_are_all_created_once(ax, sink_of, invoice_id):
 class TestSql:
     def test_look_up_works_with_both_drivers(self, ax, sink_of, invoice_id, microsoft_driver):
         confirmation = apply(sink_of(), upsert(A, invoice_id=invoice_id))
-        for settings in ({"driver": "FreeTDS"}, {"driver": microsoft_driver, "encrypt": "no"}):
+        # Microsoft's driver looks at a pinned certificate in strict mode only, and refuses one elsewhere.
+        microsoft = {"driver": microsoft_driver, "encrypt": "no", "server_certificate": None}
+        for settings in ({"driver": "FreeTDS"}, microsoft):
             found = look_up(ax, invoice_id, **settings)
             assert [(item.reference, str(item.rec_id)) for item in found] == [
                 (confirmation.reference, confirmation.ax_id)
