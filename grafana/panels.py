@@ -347,6 +347,7 @@ AX = Row(
                     "{{system}} {{code}}",
                 ),
             ),
+            runbook="FreshaxCaptureFailing",
         ),
     ),
 )
