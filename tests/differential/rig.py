@@ -2,8 +2,6 @@
 
 import json
 import os
-import select
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -46,7 +44,7 @@ class Rig:
         self._registry = Registry(state / "registry", jars=jars)
         self._supervisor = Supervisor()
         self._interval = capture_interval_seconds
-        self._sql: subprocess.Popen[str] | None = None
+        self._sql: Process | None = None
         self.sql_port = 0
         self.dsn = ""
         self._captures = 0
@@ -74,10 +72,7 @@ class Rig:
             self._codec.close()
         self._supervisor.stop_all()
         if self._sql is not None:
-            self._sql.terminate()
-            self._sql.wait(10)
-            if self._sql.stdout:
-                self._sql.stdout.close()
+            self._sql.stop()
 
     def _start_sql(self) -> None:
         config = self.state / "sql.json"
@@ -86,17 +81,17 @@ class Rig:
         for table in TABLES:
             setup += [create_statement(table), enable_statement(table), f"GRANT SELECT ON dbo.{table} TO [{READER}]"]
         config.write_text(json.dumps({"capture_interval_seconds": self._interval, "setup": setup}), "utf-8")
-        with (self.state / "sql.log").open("w") as log:
-            self._sql = subprocess.Popen(
-                [sys.executable, "-m", "sandbox.sqlserver", "--config", str(config)],
-                stdout=subprocess.PIPE, stderr=log, text=True,
-            )  # fmt: skip
-        assert self._sql.stdout is not None
-        ready, _, _ = select.select([self._sql.stdout], [], [], _START_SECONDS)
-        line = self._sql.stdout.readline() if ready else ""
-        assert line, f"the stand-in did not start: {(self.state / 'sql.log').read_text()[-2000:]}"
-        told = json.loads(line)
+        command = [sys.executable, "-m", "sandbox.sqlserver", "--config", str(config)]
+        self._sql = Process("the SQL Server stand-in", command, self.state / "sql.log")
+        self._sql.start()
+        self._sql.wait_ready(lambda: self._announced() is not None, deadline_seconds=_START_SECONDS)
+        told = json.loads(self._announced() or "")
         self.sql_port, self.dsn = told["port"], told["dsn"]
+
+    def _announced(self) -> str | None:
+        """The line that the stand-in prints when it serves."""
+        lines = (self.state / "sql.log").read_text("utf-8").splitlines(keepends=True)
+        return next((line for line in lines if line.startswith("{") and line.endswith("\n")), None)
 
     def connect(self, *, autocommit: bool = False) -> pyodbc.Connection:
         """A connection of the administrator."""
