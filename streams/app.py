@@ -256,9 +256,11 @@ def _flows_by_topic(settings: FlowSettings) -> dict[str, Flow]:
     except DeclarationError as error:
         raise FatalError("flow_invalid", str(error)) from error
     by_topic: dict[str, Flow] = {}
-    for flow in flows.values():
-        if flow.trigger in by_topic:
-            names = f"{by_topic[flow.trigger].name} and {flow.name}"
-            raise FatalError("flow_invalid", f"flows {names} are triggered by {flow.trigger}: a topic has one flow")
-        by_topic[flow.trigger] = flow
+    for topic in TRIGGERS:
+        triggered = flows.for_topic(topic.name)
+        if len(triggered) > 1:
+            names = " and ".join(flow.name for flow in triggered)
+            raise FatalError("flow_invalid", f"flows {names} are triggered by {topic.name}: a topic has one flow")
+        if triggered:
+            by_topic[topic.name] = triggered[0]
     return by_topic

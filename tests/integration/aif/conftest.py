@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
-import mssql_python
 import pytest
 
 from tests.kit.ax_port import AxPort, ax_port
+from tests.kit.odbc import microsoft_driver_path
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +34,5 @@ def invoice_id(_numbers: Iterator[int]) -> int:
 
 @pytest.fixture(scope="session")
 def microsoft_driver() -> str:
-    """Path of Microsoft's ODBC driver, as the mssql-python package ships it."""
-    root = Path(mssql_python.__file__).parents[1]
-    found = sorted(root.glob("mssql_python_odbc/libs/linux/debian_ubuntu/x86_64/lib/libmsodbcsql-18*.so*"))
-    assert found, "install the development requirements: the mssql-python package ships Microsoft's driver"
-    return str(found[-1])
+    """Microsoft's ODBC driver."""
+    return microsoft_driver_path()

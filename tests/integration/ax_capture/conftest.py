@@ -8,9 +8,7 @@ import itertools
 import json
 import threading
 from datetime import UTC, datetime
-from pathlib import Path
 
-import mssql_python
 import psycopg
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
@@ -34,6 +32,7 @@ from streams.runtime.schema_admin import SchemaAdmin
 from streams.runtime.settings import AxSqlSettings, CaptureSettings, KafkaSettings, RegistrySettings
 from streams.runtime.topic_admin import TopicAdmin
 from tests.integration.ax_capture.shared_subject import SharedSubjectTopic
+from tests.kit.odbc import microsoft_driver_path
 from tests.kit.poll import poll_until
 
 READER, READER_PASSWORD = "reader", "Sandbox-reader-1"
@@ -61,14 +60,6 @@ RECVERSION int NOT NULL DEFAULT 1, PARTITION bigint NOT NULL DEFAULT 5637144576,
 """
 
 
-def microsoft_driver() -> str:
-    """The library inside the package `mssql-python`, for development and tests only."""
-    root = Path(mssql_python.__file__).parents[1]
-    found = sorted(root.glob("mssql_python_odbc/libs/linux/debian_ubuntu/x86_64/lib/libmsodbcsql-18*.so*"))
-    assert found, "the Microsoft ODBC driver is missing: install the development dependencies (make setup)"
-    return str(found[0])
-
-
 @pytest.fixture(scope="package")
 def sql_server():
     with BackgroundSqlServer() as background:
@@ -82,7 +73,7 @@ def sql_server():
 @pytest.fixture(params=["freetds", "microsoft"])
 def driver(request) -> str:
     """Both drivers; a test that is about something else may choose one by indirect parametrisation."""
-    return "FreeTDS" if request.param == "freetds" else microsoft_driver()
+    return "FreeTDS" if request.param == "freetds" else microsoft_driver_path()
 
 
 @pytest.fixture

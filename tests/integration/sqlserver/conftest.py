@@ -6,13 +6,12 @@ Tests share the database and use tables of their own. The capture job is stopped
 import contextlib
 import itertools
 import re
-from pathlib import Path
 
-import mssql_python
 import pyodbc
 import pytest
 
 from sandbox.sqlserver.background import BackgroundSqlServer
+from tests.kit.odbc import microsoft_driver_path
 
 PASSWORD = "Sandbox-sa-1"
 pyodbc.pooling = False
@@ -20,11 +19,8 @@ pyodbc.pooling = False
 
 @pytest.fixture(scope="session")
 def microsoft_driver() -> str:
-    """Microsoft's ODBC Driver 18 comes inside the package `mssql-python` (for development and tests only)."""
-    site_packages = Path(mssql_python.__file__).parents[1]
-    found = sorted(site_packages.glob("mssql_python_odbc/libs/linux/debian_ubuntu/x86_64/lib/libmsodbcsql-18*.so*"))
-    assert found, "the Microsoft ODBC driver is missing: install the development dependencies (make setup)"
-    return str(found[0])
+    """Microsoft's ODBC driver."""
+    return microsoft_driver_path()
 
 
 @pytest.fixture(scope="session")
