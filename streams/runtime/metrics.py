@@ -25,7 +25,7 @@ LAST_SUCCESS = Gauge(
 )
 LAG = Gauge("freshax_consumer_lag_records", "End offset minus committed offset.", ["group", "topic", "partition"])
 FRESHNESS = Gauge(
-    "freshax_freshness_seconds", "Age of the newest source change that the target has confirmed.", ["direction", "kind"]
+    "freshax_freshness_seconds", "Age of the newest confirmed change when it was confirmed.", ["direction", "kind"]
 )
 LOSSES = Counter("freshax_coercion_losses_total", "Coercions that lost something.", ["flow", "kind"])
 
