@@ -347,6 +347,7 @@ class FreshBooksCommand(Record, frozen=True, kw_only=True):
     fields: dict[str, str]
     reason: str
     changed_at: datetime
+    owner_changed_at: datetime | None = None
     issued_at: datetime
 
 
@@ -385,6 +386,7 @@ class Intent(Record, frozen=True, kw_only=True):
     command_id: UUID
     state: IntentState
     content_hash: str | None = None
+    owner_changed_at: datetime | None = None
     at: datetime
 
 

@@ -19,6 +19,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import msgspec
+
 from connectors.freshbooks import marker
 from connectors.freshbooks.client import FreshBooksClient
 from connectors.freshbooks.clocks import Clock, utc_now
@@ -77,7 +79,8 @@ class RestSink:
             raise PoisonError(
                 "entity_deleted", f"writing {kind.noun} {command.entity_id} to FreshBooks: it is deleted there"
             )
-        changes = _changes(command, present)
+        before = intents.last(_key(command))
+        changes = {} if _is_overtaken(command, before) else _changes(command, present)
         if changes:
             present = await self._write(command, kind, changes, intents)
         return await self._confirm(command, kind, present, intents, written=bool(changes))
@@ -87,9 +90,10 @@ class RestSink:
     ) -> Json:
         """Steps 1 to 4. Returns the entity after the write."""
         key = _key(command)
-        await intents.record(key, self._intent(command, IntentState.INTENDED))
+        before = intents.last(key)
+        await intents.record(key, self._intent(command, before, IntentState.INTENDED))
         after = await self._client.put_entity(kind, command.entity_id, changes)
-        await intents.record(key, self._intent(command, IntentState.SENT))
+        await intents.record(key, self._intent(command, before, IntentState.SENT))
         if any(include not in after for include in kind.includes):
             after = await self._client.get_entity(kind, command.entity_id)
         for name, wanted in changes.items():
@@ -109,14 +113,16 @@ class RestSink:
         entity = parse(kind, present, account_id=command.account_id, fetched_at=now)
         key = _key(command)
         before = intents.last(key)
-        confirmed = self._intent(command, IntentState.CONFIRMED, entity.content_hash)
-        known = before is not None and (before.command_id, before.state, before.content_hash) == (
-            confirmed.command_id,
-            confirmed.state,
-            confirmed.content_hash,
+        confirmed = self._intent(command, before, IntentState.CONFIRMED, entity.content_hash)
+        unfinished = (
+            before is not None and before.command_id == command.command_id and before.state is not IntentState.CONFIRMED
         )
-        if written or (before is not None and before.command_id == command.command_id and not known):
+        if written or unfinished:
             await intents.record(key, confirmed)
+        elif confirmed.owner_changed_at != (before.owner_changed_at if before is not None else None):
+            # Nothing was written, so the content is not ours; but an older state must not come after this one.
+            kept = before or msgspec.structs.replace(confirmed, content_hash=None)
+            await intents.record(key, msgspec.structs.replace(kept, owner_changed_at=confirmed.owner_changed_at))
         return FreshBooksConfirmation(
             command_id=command.command_id,
             outcome=FreshBooksOutcome.WRITTEN if written else FreshBooksOutcome.UNCHANGED,
@@ -129,8 +135,27 @@ class RestSink:
             confirmed_at=now,
         )
 
-    def _intent(self, command: FreshBooksCommand, state: IntentState, content_hash: str | None = None) -> Intent:
-        return Intent(command_id=command.command_id, state=state, content_hash=content_hash, at=self._clock())
+    def _intent(
+        self, command: FreshBooksCommand, before: Intent | None, state: IntentState, content_hash: str | None = None
+    ) -> Intent:
+        marks = (command.owner_changed_at, before.owner_changed_at if before is not None else None)
+        return Intent(
+            command_id=command.command_id,
+            state=state,
+            content_hash=content_hash,
+            owner_changed_at=max((mark for mark in marks if mark is not None), default=None),
+            at=self._clock(),
+        )
+
+
+def _is_overtaken(command: FreshBooksCommand, before: Intent | None) -> bool:
+    """True for a state of the owner that is older than one applied before.
+
+    The flow decides on a copy of the master data that may be some 100 ms old: the echo of a rename, decided on it,
+    would write the old name back.
+    """
+    newest = before.owner_changed_at if before is not None else None
+    return newest is not None and command.owner_changed_at is not None and command.owner_changed_at < newest
 
 
 def _key(command: FreshBooksCommand) -> str:

@@ -48,6 +48,7 @@ class CustomersToFreshBooks(Flow):
             fields=fields,
             reason=f"AX customer {customer.account_number} changed",
             changed_at=customer.changed_at,
+            owner_changed_at=customer.changed_at,
             issued_at=now,
         )
         return Ready(freshbooks_commands=(command,), losses=losses)

@@ -1,10 +1,11 @@
 """The FreshBooks sink against the simulator: what is written, what is left alone, and once in effect."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from connectors.freshbooks.client import FreshBooksClient
@@ -140,6 +141,55 @@ def test_the_echo_of_an_updated_client_has_the_confirmed_content(
     known = intents.last(keys.freshbooks_key("ZyQ04o", "client", made["id"]))
     assert known is not None
     assert confirmed.content_hash == echo.content_hash == known.content_hash
+
+
+def older_and_newer(number: int) -> tuple[FreshBooksCommand, FreshBooksCommand]:
+    """The customer's state before its rename, and after it."""
+    older, newer = update_client(number, organization="Old"), update_client(number, organization="New")
+    return (
+        msgspec.structs.replace(older, owner_changed_at=NOW),
+        msgspec.structs.replace(newer, owner_changed_at=NOW + timedelta(seconds=1)),
+    )
+
+
+@pytest.mark.parametrize("already_there", [False, True])
+def test_an_older_state_of_the_owner_never_replaces_a_newer_one(
+    apply: Apply, person: Person, control: Control, already_there: bool
+) -> None:
+    """The echo of a rename was decided on master data from before it, and wrote the old name back."""
+    made = person.new_client(organization="New" if already_there else "Old")
+    older, newer = older_and_newer(made["id"])
+
+    apply(newer)
+    assert apply(older).outcome is FreshBooksOutcome.UNCHANGED
+    apply(write_reference("client", made["id"]))
+    assert apply(older).outcome is FreshBooksOutcome.UNCHANGED
+
+    stored = next(client for client in control.get("state")["clients"] if client["id"] == made["id"])
+    assert stored["organization"] == "New"
+
+
+def test_a_newer_state_of_the_owner_is_written_again_after_a_crash(
+    apply: Apply, person: Person, intents: MemoryIntents
+) -> None:
+    _, newer = older_and_newer(person.new_client(organization="Old")["id"])
+    intents.fail_at = IntentState.SENT
+    with pytest.raises(RetryableError):
+        apply(newer)
+
+    assert apply(newer).outcome is FreshBooksOutcome.UNCHANGED  # it was written before the crash
+
+
+def test_a_state_that_is_there_already_is_not_taken_for_our_own_write(
+    apply: Apply, person: Person, intents: MemoryIntents
+) -> None:
+    _, newer = older_and_newer(person.new_client(organization="New")["id"])
+
+    apply(newer)
+    apply(newer)
+
+    (intent,) = intents.rows.values()
+    assert intent.content_hash is None
 
 
 def test_a_person_does_not_become_an_organization(apply: Apply, person: Person, control: Control) -> None:

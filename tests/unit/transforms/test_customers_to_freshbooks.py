@@ -28,6 +28,7 @@ def test_a_changed_customer_updates_its_client(flow: Flow, build: Any) -> None:
     assert (command.account_id, command.kind, command.entity_id) == ("ZyQ04o", "client", 218192)
     assert command.fields == {"organization": "Blumen Käfer AG", "vat_number": "DE123456789"}
     assert (command.changed_at, command.issued_at) == (customer.changed_at, build.now)
+    assert command.owner_changed_at == customer.changed_at
 
 
 def test_the_command_is_known_by_what_it_writes(flow: Flow, build: Any) -> None:
