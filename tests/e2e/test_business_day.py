@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 _SECONDS = 240
+SCENARIOS = Path(__file__).parents[2] / "sandbox" / "scenarios"
 
 
 def demo(folder: Path, *options: str) -> tuple[int, dict[str, Any], str]:
@@ -79,6 +80,14 @@ def test_workers_killed_three_times_lose_and_double_nothing(tmp_path: Path) -> N
     assert output.count("killed worker-") == 3
     assert code == 0, output
     assert_reconciled(report)
+
+
+def test_the_last_of_many_names_stands_whatever_echoes_come_back(tmp_path: Path) -> None:
+    code, report, output = demo(tmp_path, "--workers", "2", "--scenario", str(SCENARIOS / "renames.yaml"))
+
+    assert code == 0, output
+    assert_reconciled(report)
+    assert outcomes(report, "customer") == {"synced": 4}
 
 
 @pytest.mark.parametrize(
