@@ -1,7 +1,6 @@
 """Typed records, one per Avro schema (same field names; a test holds them together with schemas/avro).
 
-Amounts are Decimal in the currency of their record, instants are aware UTC datetimes, dates are dates. Records are
-frozen: a change is a new record. `to_avro` and `from_avro` convert to and from fastavro's dicts.
+What AX documents say is in ax_documents.py; importers take all records from here.
 """
 
 from __future__ import annotations
@@ -9,28 +8,22 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, TypeVar
 from uuid import UUID
 
-import msgspec
-
-# Types that fastavro takes as they are: no detour over text.
-_NATIVE = (Decimal, datetime, date, bytes, UUID)
-R = TypeVar("R", bound="Record")
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of all records."""
-
-    def to_avro(self) -> dict[str, Any]:
-        """Plain dict for the Avro writer."""
-        result: dict[str, Any] = msgspec.to_builtins(self, builtin_types=_NATIVE)
-        return result
-
-    @classmethod
-    def from_avro(cls: type[R], value: dict[str, Any]) -> R:
-        """Record from what the Avro reader gave. Raises msgspec.ValidationError when a field does not fit."""
-        return msgspec.convert(value, cls, builtin_types=_NATIVE)
+from schemas.ax_documents import CustomerDocument as CustomerDocument
+from schemas.ax_documents import CustomerPayment as CustomerPayment
+from schemas.ax_documents import FreeTextInvoice as FreeTextInvoice
+from schemas.ax_documents import FreeTextInvoiceLine as FreeTextInvoiceLine
+from schemas.ax_documents import LedgerAccountType as LedgerAccountType
+from schemas.ax_documents import LedgerJournal as LedgerJournal
+from schemas.ax_documents import LedgerJournalLine as LedgerJournalLine
+from schemas.ax_documents import PartyType as PartyType
+from schemas.ax_documents import PostalAddress as PostalAddress
+from schemas.ax_documents import VendorDocument as VendorDocument
+from schemas.ax_documents import VendorInvoice as VendorInvoice
+from schemas.ax_documents import VendorInvoiceLine as VendorInvoiceLine
+from schemas.ax_documents import VendorPayment as VendorPayment
+from schemas.record import Record as Record
 
 
 class Origin(StrEnum):
@@ -190,87 +183,34 @@ class SourceRef(Record, frozen=True, kw_only=True):
     changed_at: datetime
 
 
-class PartyType(StrEnum):
-    """Subtype of an AX party."""
-
-    ORGANIZATION = "organization"
-    PERSON = "person"
-
-
-class PostalAddress(Record, frozen=True, kw_only=True):
-    """Postal address in AX's terms."""
-
-    street: str | None = None
-    city: str | None = None
-    postal_code: str | None = None
-    state: str | None = None
-    country_region: str | None = None
-
-
-class CustomerDocument(Record, frozen=True, kw_only=True):
-    """AxdCustomer, the part that freshax sets."""
-
-    account_number: str | None = None
-    customer_group: str
-    currency_code: str
-    payment_terms: str | None = None
-    tax_group: str | None = None
-    vat_number: str | None = None
-    our_account_number: str
-    party_type: PartyType
-    name: str
-    name_alias: str | None = None
-    language: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    address: PostalAddress | None = None
-    dimensions: dict[str, str]
-
-
-class FreeTextInvoiceLine(Record, frozen=True, kw_only=True):
-    """CustInvoiceLine of AxdFreeTextInvoice; amounts without tax but for `tax_amount`."""
-
-    description: str
-    main_account: str
-    quantity: Decimal
-    unit_price: Decimal
-    amount: Decimal
-    tax_group: str | None = None
-    tax_item_group: str | None = None
-    tax_amount: Decimal
-    dimensions: dict[str, str]
-
-
-class FreeTextInvoice(Record, frozen=True, kw_only=True):
-    """AxdFreeTextInvoice, the part that freshax sets."""
-
-    customer_account: str
-    invoice_date: date
-    document_date: date
-    due_date: date | None = None
-    currency_code: str
-    invoice_number: str
-    customer_purchase_order: str | None = None
-    language: str | None = None
-    payment_terms: str | None = None
-    tax_group: str | None = None
-    dimensions: dict[str, str]
-    lines: tuple[FreeTextInvoiceLine, ...]
-    total: Decimal
-
-
 class AxOperation(StrEnum):
     """What an AX command is to reach."""
 
     UPSERT_CUSTOMER = "upsert_customer"
     UPSERT_INVOICE = "upsert_invoice"
     CANCEL_INVOICE = "cancel_invoice"
+    UPSERT_VENDOR = "upsert_vendor"
+    UPSERT_JOURNAL = "upsert_journal"
+    CANCEL_JOURNAL = "cancel_journal"
+    UPSERT_CUSTOMER_PAYMENT = "upsert_customer_payment"
+    CANCEL_CUSTOMER_PAYMENT = "cancel_customer_payment"
+    UPSERT_VENDOR_INVOICE = "upsert_vendor_invoice"
+    CANCEL_VENDOR_INVOICE = "cancel_vendor_invoice"
+    UPSERT_VENDOR_PAYMENT = "upsert_vendor_payment"
+    CANCEL_VENDOR_PAYMENT = "cancel_vendor_payment"
+
+    @property
+    def cancels(self) -> bool:
+        """True when the document shall not stand in AX any more."""
+        return self.value.startswith("cancel_")
 
 
 class AxCommand(Record, frozen=True, kw_only=True):
-    """The state that AX shall have for one FreshBooks document."""
+    """The state that AX shall have for one FreshBooks document.
+
+    Exactly the document that the operation names is set; a cancellation may leave it out. A credit note is an invoice
+    with negative amounts, told apart by `source.kind`.
+    """
 
     command_id: UUID
     operation: AxOperation
@@ -279,6 +219,11 @@ class AxCommand(Record, frozen=True, kw_only=True):
     document_hash: str
     customer: CustomerDocument | None = None
     invoice: FreeTextInvoice | None = None
+    vendor: VendorDocument | None = None
+    journal: LedgerJournal | None = None
+    customer_payment: CustomerPayment | None = None
+    vendor_invoice: VendorInvoice | None = None
+    vendor_payment: VendorPayment | None = None
     mapping_revision: str
     master_versions: dict[str, str]
     issued_at: datetime
@@ -307,6 +252,7 @@ class AxConfirmation(Record, frozen=True, kw_only=True):
     source: SourceRef
     document_hash: str
     invoice: FreeTextInvoice | None = None
+    journal: LedgerJournal | None = None
     confirmed_at: datetime
 
 
@@ -323,6 +269,7 @@ class CrossReference(Record, frozen=True, kw_only=True):
     revision: int
     document_hash: str | None = None
     invoice: FreeTextInvoice | None = None
+    journal: LedgerJournal | None = None
     cancelled: bool = False
     source_changed_at: datetime | None = None
     linked_at: datetime

@@ -125,6 +125,8 @@ class AxSink:
             document = _required(command, command.customer, "customer")
             account = await retrying(_SYSTEM, self._budget_seconds, lambda: self._customer(command, document, run))
             return self._customer_confirmation(command, document, account, run)
+        if command.operation not in (AxOperation.UPSERT_INVOICE, AxOperation.CANCEL_INVOICE):
+            raise PoisonError("operation_unsupported", f"applying {command.operation}: the AX sink does not do it yet")
         key = (command.company.lower(), command.source.account_id, command.source.entity_id)
         last = self._confirmed.get(key)
         if last is not None and command.source.changed_at < last.source.changed_at:

@@ -35,6 +35,7 @@ def cross_reference(confirmation: AxConfirmation) -> CrossReference:
         revision=confirmation.revision,
         document_hash=confirmation.document_hash,
         invoice=confirmation.invoice,
+        journal=confirmation.journal,
         cancelled=confirmation.outcome is AxOutcome.CANCELLED,
         source_changed_at=source.changed_at,
         linked_at=confirmation.confirmed_at,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from schemas import keys, topics
-from schemas.records import AxCommand, AxOperation, CrossReference, Customer
+from schemas.records import AxCommand, CrossReference, Customer
 from streams.runtime.codec import AvroCodec
 from streams.runtime.settings import KafkaSettings
 from streams.runtime.store import CompactedStore
@@ -77,8 +77,7 @@ class MasterData:
 
     def issued(self, key: str, command: AxCommand) -> None:
         """Note the newest command for a document: what the cross-reference will say when AX has confirmed it."""
-        cancels = command.operation is AxOperation.CANCEL_INVOICE
-        self._issued[key] = None if cancels else command.document_hash
+        self._issued[key] = None if command.operation.cancels else command.document_hash
         self._issued.move_to_end(key)
         if len(self._issued) > _MOST_ISSUED:
             self._issued.popitem(last=False)
