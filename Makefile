@@ -16,7 +16,7 @@ setup: ## install what is missing: Debian packages, .venv, Kafka, schema registr
 demo: setup ## play one business day through the whole pipeline, on this machine, and judge it
 	@$(BIN)/freshax demo --once
 
-test: setup ## all gates and all tests, as the CI runs them
+test: setup ## all gates and all tests; the CI adds `differential`
 	@$(BIN)/python -m sandbox.stack.archives & archives=$$!; \
 	$(MAKE) --no-print-directory lint types imports; gates=$$?; \
 	wait $$archives && exit $$gates

@@ -61,12 +61,15 @@ class Change:
     """One change of one row: `before` and `after` are rows as read, one of them None for an insert or a delete.
 
     `position` is that of the change row (of the new image for an update). `committed_at` is the server's local time.
+    `serial` counts the rows of one (commit LSN, seqval) from 1, as Debezium's `event_serial_no` does: 2 for an update,
+    and for the second half of a key change when both halves share their seqval.
     """
 
     position: Position
     before: Row | None
     after: Row | None
     committed_at: datetime
+    serial: int = 1
 
     @property
     def op(self) -> str:
@@ -131,6 +134,8 @@ class Pairing:
     def __init__(self, instance: str) -> None:
         self._instance = instance
         self._old: tuple[Position, Row] | None = None
+        self._place: tuple[Lsn, Lsn] | None = None
+        self._serial = 0
 
     def take(self, rows: Iterable[Row]) -> Iterator[Change]:
         """The changes that `rows` complete, in order.
@@ -140,17 +145,18 @@ class Pairing:
         for row in rows:
             position = position_of(row)
             operation = position.operation
+            serial = self._count(position)
             if operation == UPDATE_OLD:
                 self.finish()
                 self._old = (position, row)
             elif operation == UPDATE_NEW:
-                yield Change(position, self._old_image(position), row, row["__$commit_time"])
+                yield Change(position, self._old_image(position), row, row["__$commit_time"], serial)
             elif operation == INSERT:
                 self.finish()
-                yield Change(position, None, row, row["__$commit_time"])
+                yield Change(position, None, row, row["__$commit_time"], serial)
             elif operation == DELETE:
                 self.finish()
-                yield Change(position, row, None, row["__$commit_time"])
+                yield Change(position, row, None, row["__$commit_time"], serial)
             else:
                 raise FatalError(
                     "cdc_unknown_operation", f"reading {self._instance} at {position}: operation {operation}"
@@ -164,6 +170,17 @@ class Pairing:
                 f"reading {self._instance} at {self._old[0]}: an old image without its new one; "
                 "the read was cut, start again",
             )
+
+    def _count(self, position: Position) -> int:
+        """The number of this row among those of its (commit LSN, seqval).
+
+        Counted here, before rows that are in the topic already are left out: so a change has the same number whether
+        or not the capture died between the halves of a key change.
+        """
+        place = (position.commit_lsn, position.seqval)
+        self._serial = self._serial + 1 if place == self._place else 1
+        self._place = place
+        return self._serial
 
     def _old_image(self, position: Position) -> Row:
         if self._old is None or _without_operation(self._old[0]) != _without_operation(position):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from connectors.ax.changes import UPDATE_NEW, Change
+from connectors.ax.changes import Change
 from connectors.ax.source_tables import COMPANY_COLUMN, KEY_COLUMN, PARTITION_COLUMN, SourceTable, key_of
 from connectors.ax.sql import Row
 from schemas import headers
@@ -57,7 +57,7 @@ class Envelopes:
             "snapshot": "false",
             "change_lsn": str(position.seqval),
             "commit_lsn": str(position.commit_lsn),
-            "event_serial_no": 2 if position.operation == UPDATE_NEW else 1,
+            "event_serial_no": change.serial,
             "command_id": position.command_id,
         }
         record = self._record(change.op, before, after, source, position, committed_at)

@@ -13,14 +13,14 @@ from tests.differential.tables import EPOCH, canonical
 
 @dataclass(frozen=True)
 class Event:
-    """One record. `place` is (commit LSN, change LSN), None for a tombstone or a snapshot row.
+    """One record. `place` is (commit LSN, change LSN, serial number), None for a tombstone or a snapshot row.
 
     `committed_ms` is no part of a comparison for equality. Debezium's direct mode tells when the transaction began
     (its query reads `tran_begin_time`), and its function mode cuts the 1/300 s that `freshax capture` rounds.
     """
 
     told: Told
-    place: tuple[str, str] | None
+    place: tuple[str, str, int] | None
     committed_ms: int | None = field(default=None, compare=False)
 
 
@@ -49,7 +49,7 @@ def _event(table: str, key: int, value: dict[str, Any] | None) -> Event:
     committed = source["ts_ms"]
     if isinstance(committed, datetime):
         committed = round((committed - EPOCH).total_seconds() * 1000)
-    place = None if value["op"] == "r" else (source["commit_lsn"], source["change_lsn"])
+    place = (source["commit_lsn"], source["change_lsn"], source["event_serial_no"]) if value["op"] != "r" else None
     return Event(Told(value["op"], key, *images), place, committed)
 
 
@@ -83,7 +83,7 @@ def differing(one: Event | None, other: Event | None) -> str:
         elif left != right:
             parts.append(f"{name}: {left!r} / {right!r}")
     if one.place != other.place:
-        parts.append(f"(commit LSN, change LSN): {one.place} / {other.place}")
+        parts.append(f"(commit LSN, change LSN, serial): {one.place} / {other.place}")
     return f"key {one.told.key}: " + "; ".join(parts)
 
 

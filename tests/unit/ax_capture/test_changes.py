@@ -71,6 +71,19 @@ def test_behind_a_position_nothing_is_repeated_and_nothing_missing(rows, data):
     assert list(behind(position, changes)) == changes[reached + 1 :]
 
 
+def test_serial_numbers_count_the_rows_of_one_log_record_as_debezium_does():
+    rows = [row(1, 1, 1, 2), row(1, 2, 2, 3), row(1, 2, 2, 4), row(1, 3, 3, 1), row(1, 3, 3, 2)]
+    # A statement that moves several keys gives each half its own seqval; another transaction counts anew.
+    rows += [row(1, 4, 4, 1), row(1, 4, 5, 2), row(2, 1, 5, 2)]
+    assert [change.serial for change in Pairing("x").take(rows)] == [1, 2, 1, 2, 1, 1, 1]
+
+
+def test_the_serial_number_of_a_half_does_not_depend_on_where_the_capture_died():
+    moved = [row(1, 1, 1, 1), row(1, 1, 1, 2)]
+    whole = list(Pairing("x").take(moved))
+    assert list(behind(whole[0].position, Pairing("x").take(moved))) == whole[1:]
+
+
 def test_an_old_image_without_its_new_one_is_a_broken_read():
     pairing = Pairing("dbo_CUSTTABLE")
     assert list(pairing.take([row(1, 1, 1, 3)])) == []

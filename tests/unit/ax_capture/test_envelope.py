@@ -45,7 +45,7 @@ def customer(**changed) -> dict:
 
 
 def change(operation: int, before: dict | None, after: dict | None) -> Change:
-    return Change(Position(LSN, 3, LSN, operation), before, after, COMMITTED)
+    return Change(Position(LSN, 3, LSN, operation), before, after, COMMITTED, 2 if operation == 4 else 1)
 
 
 def told(record) -> dict:
