@@ -40,7 +40,12 @@ topics_app = typer.Typer(
 )
 schemas_app = typer.Typer(name="schemas", help="Avro schemas: this release's, the registry's.", no_args_is_help=True)
 config_app = typer.Typer(name="config", help="Settings: what is in force.", no_args_is_help=True)
-for group in (topics_app, schemas_app, config_app):
+capture_app = typer.Typer(
+    name="capture",
+    epilog="Examples: freshax capture · freshax capture --snapshot CUSTTABLE",
+    invoke_without_command=True,
+)
+for group in (topics_app, schemas_app, config_app, capture_app):
     app.add_typer(group)
 
 
@@ -94,13 +99,21 @@ def poll() -> None:
     _run_service("poll", run_poller)
 
 
-@app.command(epilog="Examples: freshax capture · freshax capture --snapshot CUSTTABLE")
+@capture_app.callback()
 def capture(
+    context: typer.Context,
     snapshot: Annotated[
         list[str] | None, typer.Option("--snapshot", help="Take this table's snapshot anew, repeatable.")
     ] = None,
 ) -> None:
-    """Read the AX change feed (snapshot, then stream) and keep the master data topics. Run one."""
+    """Read the AX change feed (snapshot, then stream) and keep the master data topics. Run one.
+
+    The service runs when no command is given; the commands prepare and steer it.
+    """
+    if context.invoked_subcommand is not None:
+        if snapshot:
+            _fail(_EXIT_USAGE, "--snapshot belongs to the service: freshax capture --snapshot TABLE")
+        return
     from connectors.ax.services import run_capture
 
     _run_service("capture", lambda settings: run_capture(settings, snapshot or ()))

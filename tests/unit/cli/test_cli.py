@@ -59,6 +59,13 @@ def test_a_missing_setting_is_named_and_the_exit_code_is_2() -> None:
     assert "FRESHAX_FRESHBOOKS__ACCOUNT_ID" in result.stderr
 
 
+def test_bare_capture_still_runs_the_service() -> None:
+    result = RUNNER.invoke(app, ["capture", "--snapshot", "CUSTTABLE"], env={"FRESHAX_AX_SQL__PASSWORD": ""})
+
+    assert result.exit_code == 2
+    assert "FRESHAX_AX_SQL__PASSWORD must be set" in result.output
+
+
 def test_secrets_are_masked_in_config_show() -> None:
     result = RUNNER.invoke(app, ["config", "show", "-o", "json"], env={"FRESHAX_AIF__PASSWORD": "canary-77"})
 
