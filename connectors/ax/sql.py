@@ -21,6 +21,7 @@ import pyodbc
 
 from connectors.ax.sql_failures import Driver, failure_of
 from schemas.failures import FatalError
+from streams.runtime import metrics
 from streams.runtime.settings import AxSqlSettings
 
 Row = dict[str, Any]
@@ -156,8 +157,10 @@ class SqlConnection:
         cursor = self._connection.cursor()
         try:
             cursor.execute(sql, *parameters)
+            metrics.AX_SQL_LAST_ANSWER.set_to_current_time()
             names = [column[0] for column in cursor.description]
             while block := cursor.fetchmany(block_rows):
+                metrics.AX_SQL_LAST_ANSWER.set_to_current_time()
                 yield [dict(zip(names, values, strict=True)) for values in block]
         except pyodbc.Error as error:
             raise failure_of(error, action, self._driver) from error

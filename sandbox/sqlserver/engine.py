@@ -53,6 +53,7 @@ class Engine:
         self._implicit = False
         self._rowcount = 0
         self._waiting: asyncio.Task[None] | None = None
+        self._in_msdb = False
         self.login = login
         self.spid = spid
 
@@ -151,11 +152,15 @@ class Engine:
                 await self._host.allow_snapshot(allowed=words[0].upper() == "ON")
             case "kill":
                 await self._host.kill(int(words[0]))
-            case "use" if words[0].lower() not in (self._host.database.lower(), "master", "msdb"):
-                raise SqlError(
-                    911, f"Database '{words[0]}' does not exist. Make sure that the name is entered correctly."
-                )
+            case "use":
+                self._use(words[0].lower())
         return Result()
+
+    def _use(self, name: str) -> None:
+        """There is one database; of msdb only what is granted there differs."""
+        if name not in (self._host.database.lower(), "master", "msdb"):
+            raise SqlError(911, f"Database '{name}' does not exist. Make sure that the name is entered correctly.")
+        self._in_msdb = name == "msdb"
 
     async def _rollback_to(self, savepoint: str) -> None:
         if savepoint:
@@ -235,7 +240,7 @@ class Engine:
         return [result async for result in self.execute(text, values)]
 
     async def _plain(self, text: str, variables: Mapping[str, Any]) -> list[Result]:
-        special = security.statement(text)
+        special = security.statement(text, in_msdb=self._in_msdb)
         if special is not None:
             return [await self._security(special)]
         answers = []

@@ -144,7 +144,10 @@ class CaptureSettings(Section):
     snapshot_chunk_rows: int = Field(2000, ge=1, le=100000, description="Rows per chunk of a snapshot.")
     heartbeat_seconds: float = Field(10, gt=0, le=3600, description="How often an idle capture stores its position.")
     stalled_after_seconds: float = Field(
-        300, gt=0, description="No captured commit for so long is reported: the capture job may be stopped."
+        600,
+        gt=0,
+        description="No captured commit for so long is reported: the capture job may be stopped. In quiet times it "
+        "writes a dummy commit about every 300 s, so stay well above.",
     )
 
 
