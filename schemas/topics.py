@@ -7,6 +7,7 @@ Topics that a Faust agent reads are neither compacted nor transactional: its com
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +21,10 @@ PARTITIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `schema` is the folder under schemas/avro, None where values are not ours (the DLQ)."""
+    """One topic. `schema` is the folder under schemas/avro, None where values are not ours (the DLQ).
+
+    `derived`: its schemas are made from AX's catalog and registered; `schema` is then only their beginning.
+    """
 
     name: str
     key: str
@@ -29,11 +33,31 @@ class Topic:
     doc: str
     partitions: int = PARTITIONS
     retention_ms: int = FACT_RETENTION_MS
+    derived: bool = False
 
     @property
     def subject(self) -> str | None:
         """Registry subject by TopicNameStrategy, None for a topic without a schema."""
-        return f"{self.name}-value" if self.schema else None
+        return f"{self.name}-value" if self.schema or self.derived else None
+
+
+# The tables whose first schema is shipped: what the projector reads of them is declared there.
+_SHIPPED = {"custtable", "dirpartytable"}
+
+
+def cdc_topic(table: str) -> Topic:
+    """The change feed of an AX table, by its plain name in any case."""
+    name = table.lower()
+    return Topic(
+        f"ax.cdc.{name}",
+        "partition:recid",
+        "compact",
+        f"cdc_{name}" if name in _SHIPPED else None,
+        f"Change feed of {table.upper()}.",
+        # One writer, one order: a key's changes and a transaction's rows stay in sequence.
+        partitions=1,
+        derived=True,
+    )
 
 
 NOTIFICATIONS = Topic(
@@ -51,63 +75,6 @@ INVOICES = Topic(
     "invoice",
     "An invoice with its lines as fetched from FreshBooks.",
 )
-VENDORS = Topic(
-    "freshbooks.vendors", "account:bill_vendor:id", "delete", "bill_vendor", "A bill vendor as fetched from FreshBooks."
-)
-PAYMENTS = Topic(
-    "freshbooks.payments",
-    "account:payment:id",
-    "delete",
-    "payment",
-    "A payment of an invoice as fetched from FreshBooks.",
-)
-CREDIT_NOTES = Topic(
-    "freshbooks.credit-notes",
-    "account:credit_note:id",
-    "delete",
-    "credit_note",
-    "A credit note with its lines as fetched from FreshBooks.",
-)
-EXPENSES = Topic(
-    "freshbooks.expenses", "account:expense:id", "delete", "expense", "An expense as fetched from FreshBooks."
-)
-BILLS = Topic(
-    "freshbooks.bills", "account:bill:id", "delete", "bill", "A bill with its lines as fetched from FreshBooks."
-)
-BILL_PAYMENTS = Topic(
-    "freshbooks.bill-payments",
-    "account:bill_payment:id",
-    "delete",
-    "bill_payment",
-    "A payment of a bill as fetched from FreshBooks.",
-)
-ITEMS = Topic("freshbooks.items", "account:item:id", "delete", "item", "An item as fetched from FreshBooks.")
-PROJECTS = Topic(
-    "freshbooks.projects", "account:project:id", "delete", "project", "A project as fetched from FreshBooks."
-)
-CATEGORIES = Topic(
-    "freshbooks.categories",
-    "account:category:id",
-    "delete",
-    "category",
-    "An expense category as fetched from FreshBooks.",
-)
-TAXES = Topic("freshbooks.taxes", "account:tax:id", "delete", "tax", "A tax as fetched from FreshBooks.")
-# What the fetch agent writes, by the kind of the entity (its noun in keys and webhooks).
-FRESHBOOKS_ENTITIES: dict[str, Topic] = {
-    "client": CLIENTS,
-    "invoice": INVOICES,
-    "bill_vendor": VENDORS,
-    "payment": PAYMENTS,
-    "credit_note": CREDIT_NOTES,
-    "expense": EXPENSES,
-    "bill": BILLS,
-    "bill_payment": BILL_PAYMENTS,
-    "item": ITEMS,
-    "project": PROJECTS,
-    "category": CATEGORIES,
-    "tax": TAXES,
-}
 FETCHED = Topic(
     "freshbooks.fetched",
     "account:kind:id",
@@ -115,22 +82,8 @@ FETCHED = Topic(
     "fetched",
     "Version and content hash last published per entity.",
 )
-CDC_CUSTTABLE = Topic(
-    "ax.cdc.custtable",
-    "partition:recid",
-    "compact",
-    "cdc_custtable",
-    "Change feed of CUSTTABLE.",
-    partitions=1,
-)
-CDC_DIRPARTYTABLE = Topic(
-    "ax.cdc.dirpartytable",
-    "partition:recid",
-    "compact",
-    "cdc_dirpartytable",
-    "Change feed of DIRPARTYTABLE.",
-    partitions=1,
-)
+CDC_CUSTTABLE = cdc_topic("CUSTTABLE")
+CDC_DIRPARTYTABLE = cdc_topic("DIRPARTYTABLE")
 CDC_POSITIONS = Topic(
     "ax.cdc.positions",
     "capture instance",
@@ -194,7 +147,8 @@ DLQ = Topic(
 
 ALL: tuple[Topic, ...] = (
     NOTIFICATIONS,
-    *FRESHBOOKS_ENTITIES.values(),
+    CLIENTS,
+    INVOICES,
     FETCHED,
     CDC_CUSTTABLE,
     CDC_DIRPARTYTABLE,
@@ -212,3 +166,9 @@ ALL: tuple[Topic, ...] = (
     DLQ,
 )
 BY_NAME: dict[str, Topic] = {topic.name: topic for topic in ALL}
+
+
+def with_tables(names: Iterable[str]) -> tuple[Topic, ...]:
+    """All topics of a deployment that captures the AX tables `names` (`dbo.VENDTABLE`)."""
+    feeds = {topic.name: topic for topic in (cdc_topic(name.rpartition(".")[2]) for name in names)}
+    return (*ALL, *(topic for topic in feeds.values() if topic.name not in BY_NAME))

@@ -19,7 +19,6 @@ from rich.table import Table
 
 from schemas import topics as declared
 from schemas.failures import Failure
-from streams.flow_commands import app as flows_app
 from streams.runtime.logs import configure_logs
 from streams.runtime.settings import Settings, load_settings
 
@@ -46,7 +45,7 @@ capture_app = typer.Typer(
     epilog="Examples: freshax capture · freshax capture --snapshot CUSTTABLE",
     invoke_without_command=True,
 )
-for group in (topics_app, schemas_app, flows_app, config_app, capture_app):
+for group in (topics_app, schemas_app, config_app, capture_app):
     app.add_typer(group)
 
 
@@ -68,6 +67,9 @@ class AgentName(StrEnum):
 
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="table for people, json for machines.")]
+FromCatalogOption = Annotated[
+    bool, typer.Option("--from-catalog", help="Derive the schemas of captured tables from AX's catalog; reads AX.")
+]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")]
 
 
@@ -166,7 +168,8 @@ def topics_plan(output: OutputOption = Output.TABLE) -> None:
     """Show what `topics apply` would do."""
     from streams.runtime.topic_admin import TopicAdmin
 
-    changes = _guarded(lambda: TopicAdmin(_settings().kafka).plan(declared.ALL))
+    settings = _settings()
+    changes = _guarded(lambda: TopicAdmin(settings.kafka).plan(declared.with_tables(settings.capture.tables)))
     _print(output, "Topics", [{"topic": c.topic, "action": c.action.value, "detail": c.detail} for c in changes])
 
 
@@ -175,30 +178,51 @@ def topics_apply(dry_run: DryRunOption = False, output: OutputOption = Output.TA
     """Create missing topics and mend settings; never changes a partition count."""
     from streams.runtime.topic_admin import TopicAdmin
 
-    admin = _guarded(lambda: TopicAdmin(_settings().kafka))
-    changes = _guarded(lambda: admin.plan(declared.ALL) if dry_run else admin.apply(declared.ALL))
+    settings = _settings()
+    topics = declared.with_tables(settings.capture.tables)
+    admin = _guarded(lambda: TopicAdmin(settings.kafka))
+    changes = _guarded(lambda: admin.plan(topics) if dry_run else admin.apply(topics))
     _print(output, "Topics", [{"topic": c.topic, "action": c.action.value, "detail": c.detail} for c in changes])
 
 
-@schemas_app.command("plan", epilog="Example: freshax schemas plan")
-def schemas_plan(output: OutputOption = Output.TABLE) -> None:
+@schemas_app.command("plan", epilog="Examples: freshax schemas plan · freshax schemas plan --from-catalog")
+def schemas_plan(from_catalog: FromCatalogOption = False, output: OutputOption = Output.TABLE) -> None:
     """Show how each subject stands to this release."""
-    _schemas(dry_run=True, output=output)
+    _schemas(dry_run=True, from_catalog=from_catalog, output=output)
 
 
-@schemas_app.command("apply", epilog="Example: freshax schemas apply")
-def schemas_apply(dry_run: DryRunOption = False, output: OutputOption = Output.TABLE) -> None:
+@schemas_app.command("apply", epilog="Examples: freshax schemas apply · freshax schemas apply --from-catalog")
+def schemas_apply(
+    from_catalog: FromCatalogOption = False, dry_run: DryRunOption = False, output: OutputOption = Output.TABLE
+) -> None:
     """Register this release's schemas; refuses all when one is incompatible."""
-    _schemas(dry_run=dry_run, output=output)
+    _schemas(dry_run=dry_run, from_catalog=from_catalog, output=output)
 
 
-def _schemas(*, dry_run: bool, output: Output) -> None:
+def _schemas(*, dry_run: bool, from_catalog: bool, output: Output) -> None:
     from streams.runtime.codec import registry_client
-    from streams.runtime.schema_admin import SchemaAdmin
+    from streams.runtime.schema_admin import SchemaAdmin, SubjectPlan, require_applicable
 
-    with registry_client(_settings().registry) as registry:
+    settings = _settings()
+    topics = declared.with_tables(settings.capture.tables)
+
+    def carry_out(registry: Any) -> list[SubjectPlan]:
         admin = SchemaAdmin(registry)
-        plans = _guarded(lambda: admin.plan(declared.ALL) if dry_run else admin.apply(declared.ALL))
+        if not from_catalog:
+            return admin.plan(topics) if dry_run else admin.apply(topics)
+        from connectors.ax.catalog_schemas import CatalogSchemas
+
+        catalog = CatalogSchemas(settings, registry)
+        fixed = [topic for topic in topics if not topic.derived]
+        plans = [*admin.plan(fixed), *catalog.plans]
+        if not dry_run:
+            require_applicable(plans)
+            admin.apply(fixed)
+            catalog.register()
+        return plans
+
+    with registry_client(settings.registry) as registry:
+        plans = _guarded(lambda: carry_out(registry))
     _print(output, "Schemas", [{"subject": p.subject, "state": p.state.value, "detail": p.detail} for p in plans])
 
 

@@ -24,11 +24,9 @@ from connectors.ax.catalog import (
     CaptureInstance,
     NewestCommit,
     choose,
-    column_types,
     instances_of,
     newest_commit,
     read_instances,
-    require_shape,
 )
 from connectors.ax.changes import Pairing, behind, next_window, read_changes, require_no_gap
 from connectors.ax.feed_state import Feed, TableFeed
@@ -36,6 +34,7 @@ from connectors.ax.liveness import Liveness
 from connectors.ax.resume import ContinueSnapshot
 from connectors.ax.snapshot import take_snapshot
 from connectors.ax.sql import SqlConnection
+from connectors.ax.table_shapes import TableShapes
 from schemas.failures import FatalError, RetryableError
 from schemas.positions import Lsn, Position
 from streams.runtime import metrics
@@ -65,6 +64,7 @@ class Capture:
         feeds: Sequence[TableFeed],
         out: Feed,
         sweep: Sweep,
+        shapes: TableShapes,
         stopping: threading.Event,
     ) -> None:
         self._sql = sql
@@ -72,6 +72,7 @@ class Capture:
         self._feeds = feeds
         self._out = out
         self._sweep = sweep
+        self._shapes = shapes
         self._stopping = stopping
         self._liveness = Liveness(capture.stalled_after_seconds)
         self._heartbeat_due = 0.0
@@ -116,6 +117,7 @@ class Capture:
 
     def _snapshot(self, control: SqlConnection, reader: SqlConnection, feed: TableFeed) -> None:
         instance = instances_of(feed.table, read_instances(control))[-1]
+        feed.use(self._shapes.of(control, feed.table, instance))
         done: ContinueSnapshot = take_snapshot(
             control, reader, feed, instance, self._out, page_rows=self._settings.snapshot_chunk_rows
         )
@@ -127,7 +129,7 @@ class Capture:
     def _poll(self, control: SqlConnection, reader: SqlConnection) -> bool:
         """One round over all tables; True when more waits already."""
         newest = newest_commit(control)
-        self._liveness.see(newest, control)
+        self._liveness.see(newest)
         heartbeat = time.monotonic() >= self._heartbeat_due
         at_once = False
         if newest is not None or heartbeat:
@@ -181,7 +183,7 @@ class Capture:
         pairing = Pairing(instance.name)
         wrote = False
         if window.transactions:
-            blocks = read_changes(reader, feed.table, instance, window, block_rows=BLOCK_ROWS)
+            blocks = read_changes(reader, feed.shape, instance, window, block_rows=BLOCK_ROWS)
             for block in blocks:
                 self._require_still_covered(control, feed, position)
                 changes = list(behind(position, pairing.take(block)))
@@ -210,6 +212,8 @@ class Capture:
         if not current:
             raise _made_anew(feed)
         require_no_gap(feed.table, current[0], position, current[0].min_lsn)
+        # A column may have been dropped, or changed its type, before the rows just read were written.
+        self._know(control, feed, current[0])
 
     def _require_same_object(self, feed: TableFeed, candidates: Sequence[CaptureInstance]) -> None:
         """An instance that was dropped and made again under its name has another change table: history is gone."""
@@ -222,10 +226,12 @@ class Capture:
 
     def _know(self, control: SqlConnection, feed: TableFeed, instance: CaptureInstance) -> None:
         """Note the instance that is read; a new one is checked against the schema first."""
-        if feed.known_object == (instance.name, instance.object_id) and feed.known is not None:
+        known = feed.known
+        same = known is not None and (known.name, known.object_id) == (instance.name, instance.object_id)
+        if known is not None and same and known.ddl_lsn == instance.ddl_lsn:
             return
-        require_shape(feed.table, instance, column_types(control, instance))
-        if feed.known is not None:
+        feed.use(self._shapes.of(control, feed.table, instance))
+        if known is not None and not same:
             _log.info("capture instance switched", table=feed.table.full_name, instance=instance.name)
         feed.known = instance
         feed.known_object = (instance.name, instance.object_id)
@@ -240,7 +246,7 @@ class Capture:
             if feed.known is None:
                 continue
             # A type change reaches an existing change table without a new instance.
-            require_shape(feed.table, feed.known, column_types(control, feed.known))
+            feed.use(self._shapes.of(control, feed.table, feed.known))
             if feed.position != feed.checkpointed:
                 self._out.checkpoint(feed, feed.known)
 

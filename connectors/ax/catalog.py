@@ -7,12 +7,14 @@ are never judged by two different moments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connectors.ax.source_tables import SourceTable
-from connectors.ax.sql import SqlConnection
+from connectors.ax.sql import Row, SqlConnection
+from connectors.ax.sql_types import SqlType
+from connectors.ax.table_schema import CapturedColumn
 from schemas.failures import FatalError
 from schemas.positions import Lsn, Position
 
@@ -20,13 +22,29 @@ from schemas.positions import Lsn, Position
 # row alone does not tell.
 INSTANCES_SQL = """
 SELECT t.capture_instance, t.object_id, t.create_date, OBJECT_NAME(t.object_id) AS change_table,
-       s.name AS source_schema, o.name AS source_table, sys.fn_cdc_get_min_lsn(t.capture_instance) AS min_lsn
+       s.name AS source_schema, o.name AS source_table, sys.fn_cdc_get_min_lsn(t.capture_instance) AS min_lsn,
+       (SELECT MAX(d.ddl_lsn) FROM cdc.ddl_history d WHERE d.object_id = t.object_id) AS ddl_lsn
 FROM cdc.change_tables t
 JOIN sys.tables o ON o.object_id = t.source_object_id
 JOIN sys.schemas s ON s.schema_id = o.schema_id
 """
 
-COLUMNS_SQL = "SELECT column_name, column_type FROM cdc.captured_columns WHERE object_id = ?"
+# A column of the change table (d), and the same in the source table (s): a dropped one is missing there, and whether it
+# may be NULL is told there only. A type of the CLR has no row of its own under its system type: its name is kept.
+COLUMNS_SQL = """
+SELECT k.column_name, k.column_ordinal, k.is_computed, s.is_nullable,
+       COALESCE(dt.name, k.column_type) AS type_name, d.precision, d.scale, d.max_length,
+       s.name AS source_column, COALESCE(st.name, k.column_type) AS source_type_name,
+       s.precision AS source_precision, s.scale AS source_scale, s.max_length AS source_max_length
+FROM cdc.captured_columns k
+JOIN cdc.change_tables t ON t.object_id = k.object_id
+JOIN sys.columns d ON d.object_id = k.object_id AND d.name = k.column_name
+LEFT JOIN sys.types dt ON dt.user_type_id = d.system_type_id
+LEFT JOIN sys.columns s ON s.object_id = t.source_object_id AND s.name = k.column_name
+LEFT JOIN sys.types st ON st.user_type_id = s.system_type_id
+WHERE k.object_id = ?
+ORDER BY k.column_ordinal
+"""
 
 # The newest captured commit with its time in one read of the clustered index. `fn_cdc_get_max_lsn` is this column's
 # maximum by definition, but recompiles on every call and contends with the capture job on busy servers.
@@ -46,7 +64,11 @@ _QUARTER = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class CaptureInstance:
-    """One capture instance. `min_lsn` is the low end of its validity; zeros: gone, or not for us to see."""
+    """One capture instance. `min_lsn` is the low end of its validity; zeros: gone, or not for us to see.
+
+    `ddl_lsn` is the newest change of its source table's definition that the capture job has passed, None for none. The
+    job writes it down before any row that was changed later, so an unchanged one vouches for the shape of those read.
+    """
 
     name: str
     object_id: int
@@ -55,6 +77,7 @@ class CaptureInstance:
     source_table: str
     min_lsn: Lsn
     created_at: datetime
+    ddl_lsn: Lsn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +109,41 @@ def read_instances(connection: SqlConnection) -> list[CaptureInstance]:
             source_table=row["source_table"],
             min_lsn=Lsn(row["min_lsn"]) if row["min_lsn"] else Lsn.ZERO,
             created_at=row["create_date"],
+            ddl_lsn=Lsn(row["ddl_lsn"]) if row["ddl_lsn"] else None,
         )
         for row in connection.rows(INSTANCES_SQL, action="reading capture instances")
     ]
 
 
-def column_types(connection: SqlConnection, instance: CaptureInstance) -> dict[str, str]:
-    """SQL Server type of each captured column of `instance`, by name."""
+def captured_columns(connection: SqlConnection, instance: CaptureInstance) -> tuple[CapturedColumn, ...]:
+    """The columns of `instance` in order.
+
+    Raises: FatalError (cdc_instance_gone) when it has none: it was dropped meanwhile.
+    """
     rows = connection.rows(COLUMNS_SQL, instance.object_id, action=f"reading the captured columns of {instance.name}")
-    return {row["column_name"]: row["column_type"] for row in rows}
+    if not rows:
+        raise FatalError(
+            "cdc_instance_gone",
+            f"reading the captured columns of {instance.name}: it has none any more; it was dropped meanwhile",
+        )
+    return tuple(
+        CapturedColumn(
+            name=row["column_name"],
+            ordinal=row["column_ordinal"],
+            type=SqlType(row["type_name"].lower(), row["precision"], row["scale"], row["max_length"]),
+            source=_source_type(row),
+            nullable=bool(row["is_nullable"]),
+            computed=bool(row["is_computed"]),
+        )
+        for row in rows
+    )
+
+
+def _source_type(row: Row) -> SqlType | None:
+    if row["source_column"] is None:
+        return None
+    name = row["source_type_name"].lower()
+    return SqlType(name, row["source_precision"], row["source_scale"], row["source_max_length"])
 
 
 def newest_commit(connection: SqlConnection) -> NewestCommit | None:
@@ -176,30 +225,3 @@ def first_lsn_behind(position: Position) -> Lsn:
     """The first commit LSN that may hold a row behind `position`: its own while its transaction is not complete."""
     complete = position == Position.end_of(position.commit_lsn)
     return position.commit_lsn.next() if complete else position.commit_lsn
-
-
-def require_shape(table: SourceTable, instance: CaptureInstance, captured: Mapping[str, str]) -> None:
-    """Check that `instance`, with the `captured` column types, has every column of `table` with a type that fits.
-
-    Raises: FatalError (cdc_instance_gone), or (cdc_shape) naming the columns: stops before anything wrong is
-    published. Columns that are captured but not declared are left out.
-    """
-    if not captured:
-        raise FatalError(
-            "cdc_instance_gone",
-            f"comparing {instance.name} with the schema of {table.topic.name}: it has no columns any more; "
-            "the instance was dropped meanwhile",
-        )
-    wrong = []
-    for column in table.columns:
-        sql_type = captured.get(column.name)
-        if sql_type is None:
-            wrong.append(f"{column.name} is not captured")
-        elif not column.fits(sql_type):
-            wrong.append(f"{column.name} is {sql_type}, declared {column.kind}")
-    if wrong:
-        raise FatalError(
-            "cdc_shape",
-            f"comparing {instance.name} with the schema of {table.topic.name}: {'; '.join(wrong)}; "
-            "make a capture instance with these columns, or release a schema without them",
-        )

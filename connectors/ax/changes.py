@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.ax.catalog import CaptureInstance, covers, first_lsn_behind
-from connectors.ax.source_tables import SourceTable
-from connectors.ax.sql import Row, SqlConnection, column_list, quoted
+from connectors.ax.source_tables import SourceTable, TableShape
+from connectors.ax.sql import Row, SqlConnection, quoted
 from schemas.failures import FatalError
 from schemas.positions import Lsn, Position
 
@@ -107,10 +107,10 @@ def require_no_gap(table: SourceTable, instance: CaptureInstance, position: Posi
 
 
 def read_changes(
-    connection: SqlConnection, table: SourceTable, instance: CaptureInstance, window: Window, *, block_rows: int
+    connection: SqlConnection, shape: TableShape, instance: CaptureInstance, window: Window, *, block_rows: int
 ) -> Iterator[list[Row]]:
     """The change rows of `window` in blocks, ordered by (commit LSN, command id, seqval, operation)."""
-    sql = CHANGES_SQL.format(columns=column_list(table.column_names, "c."), change_table=quoted(instance.change_table))
+    sql = CHANGES_SQL.format(columns=shape.change_list("c."), change_table=quoted(instance.change_table))
     return connection.blocks(
         sql,
         window.from_lsn.value,

@@ -2,6 +2,9 @@
 
 `source.ts_ms` is the commit time in UTC, `ts_ms` the time of reading. A delete is followed by a tombstone under the
 same key and position, so that compaction forgets the row.
+
+Every row of every table passes here, so what is the same for all rows of a table is written once: the parts of
+`source`, the framing, whole headers. The fixed fields are in the order that table_schema.py holds every schema to.
 """
 
 from __future__ import annotations
@@ -10,120 +13,133 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from connectors.ax.changes import Change
-from connectors.ax.source_tables import COMPANY_COLUMN, KEY_COLUMN, PARTITION_COLUMN, SourceTable, key_of
+from connectors.ax.row_encoding import (
+    encode_long,
+    encode_optional_long,
+    encode_optional_string,
+    encode_string,
+    present,
+)
+from connectors.ax.source_tables import TableShape, key_of
 from connectors.ax.sql import Row
+from connectors.ax.table_schema import COMPANY_COLUMN, KEY_COLUMN, PARTITION_COLUMN
 from schemas import headers
 from schemas.positions import Lsn, Position
-from schemas.topics import Topic
+from streams.runtime.codec import framing
 from streams.runtime.producer import OutRecord
 
 # Operation of a snapshot row in its position: before every change of the same commit.
 READ = 0
 # RECID is a bigint; shifted so that its order is the order of unsigned bytes.
 _SIGN = 1 << 63
-
-
-class Encoder(Protocol):
-    """The part of the codec that is needed here."""
-
-    def encode_dict(self, topic: Topic, value: dict[str, Any]) -> bytes:
-        """Framed bytes of a value of `topic`."""
+_NULL = b"\x00"
+_ABSENT = encode_optional_string(None)
+_STREAMED, _SNAPSHOT = encode_string("false"), encode_string("true")
+_OPS = ("c", "u", "d", "r")
 
 
 @dataclass(frozen=True, slots=True)
-class Envelopes:
-    """Makes the records of one table. `clock` gives aware UTC times; `utc_offset` is the server's."""
+class Origin:
+    """What all records of one capture have in common. `clock` gives aware UTC times."""
 
-    table: SourceTable
     source_name: str
     database: str
     release: str
-    encoder: Encoder
     clock: Callable[[], datetime]
 
+
+class Envelopes:
+    """Makes the records of one table in one shape."""
+
+    def __init__(self, shape: TableShape, origin: Origin) -> None:
+        self.shape = shape
+        self.clock = origin.clock
+        table = shape.table
+        self._topic = table.topic.name
+        self._name = table.full_name
+        self._framing = framing(shape.schema_id)
+        self._source_head = b"".join(map(encode_string, (origin.release, "sqlserver", origin.source_name)))
+        self._source_table = b"".join(map(encode_string, (origin.database, table.schema, table.name)))
+        self._ops = {letter: encode_string(letter) for letter in _OPS}
+        self._types = {letter: (headers.CE_TYPE, f"{self._topic}.{letter}".encode()) for letter in _OPS}
+        self._ce_source = (headers.CE_SOURCE, f"sqlserver/{origin.source_name}/{origin.database}".encode())
+        self._has_company = shape.has_company
+
     def of_change(self, change: Change, utc_offset: timedelta) -> list[OutRecord]:
-        """The record of `change`, for a delete with its tombstone."""
-        before = None if change.before is None else self.table.image(change.before)
-        after = None if change.after is None else self.table.image(change.after)
-        image = after if after is not None else before
-        if image is None:
+        """The record of `change`, for a delete with its tombstone. `utc_offset` is the server's."""
+        shape, position = self.shape, change.position
+        before, after = change.before, change.after
+        row = after if after is not None else before
+        if row is None:
             raise ValueError("a change has at least one image")
-        position = change.position
+        old = _NULL if before is None else present(shape.encode_row(shape.old_image(before, after)))
+        new = _NULL if after is None else present(shape.encode_row(after))
+        placed = (
+            encode_optional_string(str(position.seqval))
+            + encode_string(str(position.commit_lsn))
+            + encode_optional_long(change.serial)
+            + encode_optional_long(position.command_id)
+        )
         committed_at = (change.committed_at - utc_offset).replace(tzinfo=UTC)
-        source = self._source(image, committed_at) | {
-            "snapshot": "false",
-            "change_lsn": str(position.seqval),
-            "commit_lsn": str(position.commit_lsn),
-            "event_serial_no": change.serial,
-            "command_id": position.command_id,
-        }
-        record = self._record(change.op, before, after, source, position, committed_at)
-        return [record] if change.op != "d" else [record, tombstone(record)]
+        record = self._record(change.op, row, old + new, _STREAMED, placed, position, committed_at)
+        return [record] if after is not None else [record, tombstone(record)]
 
     def of_snapshot(self, row: Row, lsn: Lsn, as_of: datetime) -> OutRecord:
         """The record of a row read by a snapshot taken at `lsn` (aware UTC time `as_of`)."""
-        image = self.table.image(row)
-        source = self._source(image, as_of) | {
-            "snapshot": "true",
-            "change_lsn": None,
-            "commit_lsn": str(lsn),
-            "event_serial_no": None,
-            "command_id": None,
-        }
-        return self._record("r", None, image, source, snapshot_position(lsn, image[KEY_COLUMN]), as_of)
+        images = _NULL + present(self.shape.encode_row(row))
+        position = snapshot_position(lsn, row[KEY_COLUMN])
+        return self._record("r", row, images, _SNAPSHOT, _read_at(lsn), position, as_of)
 
     def of_vanished(self, image: dict[str, Any], position: Position, as_of: datetime) -> list[OutRecord]:
-        """The records that say that a row, last seen as `image`, was not there any more at a new snapshot."""
-        source = self._source(image, as_of) | {
-            "snapshot": "true",
-            "change_lsn": None,
-            "commit_lsn": str(position.commit_lsn),
-            "event_serial_no": None,
-            "command_id": None,
-        }
-        record = self._record("d", image, None, source, position, as_of)
-        return [record, tombstone(record)]
+        """The records that say that a row, last seen as `image`, was not there any more at a new snapshot.
 
-    def _source(self, image: dict[str, Any], committed_at: datetime) -> dict[str, Any]:
-        return {
-            "version": self.release,
-            "connector": "sqlserver",
-            "name": self.source_name,
-            "ts_ms": _milliseconds(committed_at),
-            "db": self.database,
-            "schema": self.table.schema,
-            "table": self.table.name,
-            "company": image.get(COMPANY_COLUMN),
-            "partition": image[PARTITION_COLUMN],
-        }
+        `image` is a decoded row of the topic, of any version of its schema.
+        """
+        images = present(self.shape.encode_image(image)) + _NULL
+        record = self._record("d", image, images, _SNAPSHOT, _read_at(position.commit_lsn), position, as_of)
+        return [record, tombstone(record)]
 
     def _record(
         self,
         op: str,
-        before: dict[str, Any] | None,
-        after: dict[str, Any] | None,
-        source: dict[str, Any],
+        row: dict[str, Any],
+        images: bytes,
+        snapshot: bytes,
+        placed: bytes,
         position: Position,
         committed_at: datetime,
     ) -> OutRecord:
-        topic = self.table.topic
-        value = {"before": before, "after": after, "source": source, "op": op, "ts_ms": _milliseconds(self.clock())}
-        event_id = f"{self.table.full_name}/{position}"
+        """`images` are before and after, `placed` the fields of `source` from change_lsn to command_id."""
+        value = (
+            self._framing
+            + images
+            + self._source_head
+            + encode_long(_milliseconds(committed_at))
+            + snapshot
+            + self._source_table
+            + placed
+            + encode_optional_string(row[COMPANY_COLUMN] if self._has_company else None)
+            + encode_optional_long(row[PARTITION_COLUMN])
+            + self._ops[op]
+            + encode_long(_milliseconds(self.clock()))
+        )
+        place = str(position)
+        event_id = f"{self._name}/{place}".encode()
         # A trace begins here; its id follows from the position, so that a row that is sent again has the same.
-        trace = hashlib.sha256(event_id.encode()).hexdigest()
-        key = key_of((after if after is not None else before) or {})
+        trace = hashlib.sha256(event_id).hexdigest()
+        key = key_of(row)
         return OutRecord(
-            topic.name,
+            self._topic,
             key,
-            self.encoder.encode_dict(topic, value),
+            value,
             [
-                (headers.POSITION, str(position).encode()),
-                (headers.CE_ID, event_id.encode()),
-                (headers.CE_SOURCE, f"sqlserver/{self.source_name}/{self.database}".encode()),
-                (headers.CE_TYPE, f"{topic.name}.{op}".encode()),
+                (headers.POSITION, place.encode()),
+                (headers.CE_ID, event_id),
+                self._ce_source,
+                self._types[op],
                 (headers.CE_SUBJECT, key),
                 (headers.CE_TIME, committed_at.isoformat(timespec="milliseconds").encode()),
                 (headers.TRACEPARENT, f"00-{trace[:32]}-{trace[32:48]}-01".encode()),
@@ -149,9 +165,14 @@ def snapshot_rec_id(position: Position) -> int | None:
     return int.from_bytes(position.seqval.value, "big") - _SIGN
 
 
+def _read_at(lsn: Lsn) -> bytes:
+    """The fields of `source` from change_lsn to command_id for a row that no change tells of."""
+    return _ABSENT + encode_string(str(lsn)) + _ABSENT + _ABSENT
+
+
 def _milliseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MILLISECOND
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)

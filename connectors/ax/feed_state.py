@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Protocol
 
 from connectors.ax.catalog import CaptureInstance
-from connectors.ax.envelope import Envelopes
+from connectors.ax.envelope import Envelopes, Origin
 from connectors.ax.feed_writer import Stopping
 from connectors.ax.resume import ContinueSnapshot, NewSnapshot, Start, Stream
-from connectors.ax.source_tables import SourceTable
+from connectors.ax.source_tables import SourceTable, TableShape
 from schemas import topics
 from schemas.positions import Lsn, Position
 from schemas.records import CapturePosition, Phase
@@ -34,21 +34,40 @@ class TableFeed:
     """One table on its way. Only the capture's thread touches it.
 
     `position` is behind the last row delivered; None while a snapshot is due. `known` is the instance last read;
-    `known_object` its name and change table, also from the checkpoint of an earlier run.
+    `known_object` its name and change table, also from the checkpoint of an earlier run. `use` says how that instance's
+    rows are read and written.
     """
 
     table: SourceTable
-    envelopes: Envelopes
+    origin: Origin
     start: Start
     topic_was_empty: bool = False
     known: CaptureInstance | None = None
     known_object: tuple[str, int] | None = None
     checkpointed: Position | None = None
+    _envelopes: Envelopes | None = None
 
     @property
     def position(self) -> Position | None:
         """Where it streams; None while a snapshot is due."""
         return self.start.position if isinstance(self.start, Stream) else None
+
+    def use(self, shape: TableShape) -> None:
+        """Read and write rows in `shape` from now on."""
+        if self._envelopes is None or self._envelopes.shape is not shape:
+            self._envelopes = Envelopes(shape, self.origin)
+
+    @property
+    def envelopes(self) -> Envelopes:
+        """Makes records in the shape in use. Raises ValueError before there is one."""
+        if self._envelopes is None:
+            raise ValueError(f"{self.table.full_name}: no shape before its instance is known")
+        return self._envelopes
+
+    @property
+    def shape(self) -> TableShape:
+        """The shape in use."""
+        return self.envelopes.shape
 
     def advance(self, position: Position) -> None:
         """Everything up to `position` is in the topic."""

@@ -13,14 +13,14 @@ from typing import TypeVar
 import structlog
 
 from connectors.ax.capture import Capture
-from connectors.ax.envelope import Envelopes
+from connectors.ax.envelope import Origin
 from connectors.ax.feed_state import Feed, TableFeed
 from connectors.ax.feed_writer import FeedWriter, Stopping
 from connectors.ax.projector import Projector, ProjectorTopics
 from connectors.ax.resume import NewSnapshot, Start, Tail, read_checkpoints, read_tail, start_of
 from connectors.ax.snapshot import sweep_vanished
 from connectors.ax.source_tables import SourceTable, source_tables
-from connectors.ax.sql import check_settings
+from connectors.ax.table_shapes import TableShapes
 from schemas import topics
 from schemas.failures import FatalError, RetryableError
 from schemas.records import CapturePosition
@@ -29,6 +29,7 @@ from streams.runtime.codec import AvroCodec, registry_client
 from streams.runtime.health import HealthServer
 from streams.runtime.process import Lifetime
 from streams.runtime.producer import OutRecord, Producer
+from streams.runtime.schema_admin import Subjects
 from streams.runtime.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -44,7 +45,7 @@ async def run_capture(settings: Settings, snapshot: Collection[str] = ()) -> Non
 
     Raises: the Failure that ended the process, if one did.
     """
-    check_settings(settings.ax_sql)
+    settings.require("ax_sql.password")
     lifetime = Lifetime()
     stopping = threading.Event()
     with HealthServer(settings.observe) as health:
@@ -73,12 +74,14 @@ class CaptureService:
         where: ProjectorTopics | None = None,
     ) -> None:
         self._settings = settings
-        self._tables = tuple(tables) if tables is not None else source_tables()
+        self._tables = tuple(tables) if tables is not None else source_tables(settings.capture.tables)
         self._where = where or ProjectorTopics()
         self._snapshot = _known_tables(self._tables, snapshot)
         self._stopping = stopping
         self._fail = fail
-        self._codec = AvroCodec(registry_client(settings.registry))
+        registry = registry_client(settings.registry)
+        self._codec = AvroCodec(registry)
+        self._shapes = TableShapes(Subjects(registry), register=settings.capture.register_schemas)
         self._capture: Capture | None = None
         self._projector: Projector | None = None
         self._threads = [
@@ -119,13 +122,13 @@ class CaptureService:
 
     def _run_capture(self) -> None:
         settings = self._settings
-        self._warm(topics.CDC_POSITIONS, *(table.topic for table in self._tables))
+        self._warm(topics.CDC_POSITIONS)
         writer = FeedWriter(settings.kafka, self._stopping)
         try:
             feeds = self._retrying(lambda: self._feeds(writer))
             out = Feed(writer, self._codec, _now, self._stopping)
             sweep = sweep_vanished(settings.kafka, self._codec, out)
-            self._capture = Capture(settings.ax_sql, settings.capture, feeds, out, sweep, self._stopping)
+            self._capture = Capture(settings.ax_sql, settings.capture, feeds, out, sweep, self._shapes, self._stopping)
             self._capture.run()
         finally:
             writer.close()
@@ -144,15 +147,13 @@ class CaptureService:
         self, table: SourceTable, checkpoint: CapturePosition | None, tail: Tail, writer: FeedWriter
     ) -> TableFeed:
         start = NewSnapshot() if table.name in self._snapshot else start_of(checkpoint, tail.position)
-        return resumed_feed(table, self._envelopes(table), start, checkpoint, tail, writer)
+        return resumed_feed(table, self._origin(), start, checkpoint, tail, writer)
 
-    def _envelopes(self, table: SourceTable) -> Envelopes:
-        return Envelopes(
-            table=table,
+    def _origin(self) -> Origin:
+        return Origin(
             source_name=self._settings.capture.name,
             database=self._settings.ax_sql.database,
             release=version("freshax"),
-            encoder=self._codec,
             clock=_now,
         )
 
@@ -192,7 +193,7 @@ class CaptureService:
 
 def resumed_feed(
     table: SourceTable,
-    envelopes: Envelopes,
+    origin: Origin,
     start: Start,
     checkpoint: CapturePosition | None,
     tail: Tail,
@@ -203,7 +204,7 @@ def resumed_feed(
         message = tail.unfinished
         kept = [(name, value) for name, value in dict(message.headers() or []).items() if isinstance(value, bytes)]
         writer.write([OutRecord(table.topic.name, _bytes(message.key()), None, kept, partition=0)])
-    feed = TableFeed(table, envelopes, start, topic_was_empty=tail.end_offset == 0)
+    feed = TableFeed(table, origin, start, topic_was_empty=tail.end_offset == 0)
     if checkpoint is not None and checkpoint.object_id is not None and not isinstance(start, NewSnapshot):
         feed.known_object = (checkpoint.capture_instance, checkpoint.object_id)
     _log.info("table resumes", table=table.full_name, start=str(start))

@@ -22,17 +22,16 @@ import structlog
 from connectors.ax.catalog import (
     CaptureInstance,
     NewestCommit,
-    column_types,
     commit_time,
     newest_commit,
-    require_shape,
     server_clock,
 )
 from connectors.ax.envelope import snapshot_position
 from connectors.ax.feed_state import Feed, TableFeed, begin_snapshot
 from connectors.ax.resume import ContinueSnapshot, each_record, position_of
-from connectors.ax.source_tables import KEY_COLUMN, SourceTable
-from connectors.ax.sql import Row, SqlConnection, column_list, quoted
+from connectors.ax.source_tables import TableShape
+from connectors.ax.sql import Row, SqlConnection, quoted
+from connectors.ax.table_schema import KEY_COLUMN
 from schemas.positions import Lsn, Position
 from streams.runtime.codec import AvroCodec
 from streams.runtime.producer import OutRecord
@@ -59,9 +58,9 @@ def take_snapshot(
 ) -> ContinueSnapshot:
     """Write the rows of `feed`'s table and return the finished snapshot; the caller begins to stream behind it.
 
-    `control` and `reader` are two connections: the reader's may be inside the snapshot transaction.
+    The feed's shape is in use. `control` and `reader` are two connections: the reader's may be inside the snapshot
+    transaction.
     """
-    require_shape(feed.table, instance, column_types(control, instance))
     start = begin_snapshot(feed, snapshot_lsn(newest_commit(control), instance))
     as_of = _as_of(control, start.lsn)
     # Before the first row: a crash must find S, not choose a later one.
@@ -70,7 +69,7 @@ def take_snapshot(
     rows_read = 0
     _log.info("snapshot begins", table=feed.table.full_name, lsn=str(start.lsn), behind_recid=start.after)
     with _isolation(control, reader):
-        for page in _pages(reader, feed.table, start.after, page_rows):
+        for page in _pages(reader, feed.shape, start.after, page_rows):
             out.deliver(feed.table, [feed.envelopes.of_snapshot(row, start.lsn, as_of) for row in page])
             feed.start = start = ContinueSnapshot(start.lsn, page[-1][KEY_COLUMN])
             out.checkpoint(feed, instance)
@@ -128,7 +127,7 @@ def _vanished_rows(kafka: KafkaSettings, codec: AvroCodec, feed: TableFeed, lsn:
 
     def keep(message: Any) -> None:
         if message.key() in gone and message.value() is not None:
-            value = codec.decode(topic, message.value())
+            value = codec.decode_as_written(topic, message.value())
             images[message.key()] = value["after"] or value["before"]
 
     if gone:
@@ -137,10 +136,11 @@ def _vanished_rows(kafka: KafkaSettings, codec: AvroCodec, feed: TableFeed, lsn:
         yield feed.envelopes.of_vanished(image, snapshot_position(lsn, image[KEY_COLUMN]), feed.envelopes.clock())
 
 
-def _pages(reader: SqlConnection, table: SourceTable, after: int | None, page_rows: int) -> Iterator[list[Row]]:
+def _pages(reader: SqlConnection, shape: TableShape, after: int | None, page_rows: int) -> Iterator[list[Row]]:
+    table = shape.table
     sql = PAGE_SQL.format(
         limit=int(page_rows),
-        columns=column_list(table.column_names),
+        columns=shape.select_list(),
         table=f"{quoted(table.schema)}.{quoted(table.name)}",
         key=quoted(KEY_COLUMN),
     )

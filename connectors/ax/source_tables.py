@@ -1,46 +1,36 @@
-"""The tables that are captured: name in SQL Server, topic, and the shape that its Avro schema declares."""
+"""The tables that are captured, and the shape of one: which columns are read and how a row is written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
+from functools import cached_property
 from typing import Any
-from uuid import UUID
 
-from connectors.ax.sql import Row
-from schemas import avro, topics
+import fastavro
+
+from connectors.ax.row_encoding import RowColumn, row_encoder
+from connectors.ax.sql import Row, quoted
+from connectors.ax.table_schema import (
+    COMPANY_COLUMN,
+    KEY_COLUMN,
+    PARTITION_COLUMN,
+    CapturedColumn,
+    Schema,
+    row_fields,
+    row_record,
+)
+from schemas import topics
 from schemas.failures import FatalError
 from schemas.topics import Topic
 
-# Row id and data partition: every AX table has both, and RECID is unique in its table.
-KEY_COLUMN = "RECID"
-PARTITION_COLUMN = "PARTITION"
-COMPANY_COLUMN = "DATAAREAID"
+# Debezium's mark for a value that the source does not tell.
+UNAVAILABLE = "__debezium_unavailable_value"
+MASK_COLUMN = "__$update_mask"
 
-# Avro type → SQL Server types (as cdc.captured_columns names them) that fit it without loss.
-_FITTING = {
-    "long": {"bigint", "int", "smallint", "tinyint"},
-    "int": {"int", "smallint", "tinyint"},
-    "boolean": {"bit"},
-    "string": {"nvarchar", "varchar", "nchar", "char", "ntext", "text", "uniqueidentifier"},
-    "bytes": {"varbinary", "binary", "image", "timestamp", "rowversion"},
-    "decimal": {"numeric", "decimal", "money", "smallmoney"},
-    "timestamp-millis": {"datetime", "datetime2", "smalldatetime"},
-}
-
-
-@dataclass(frozen=True, slots=True)
-class SourceColumn:
-    """A captured column. `kind` is its Avro type, the logical one where there is one."""
-
-    name: str
-    kind: str
-
-    def fits(self, sql_type: str) -> bool:
-        """True when values of SQL Server's `sql_type` can be carried without loss."""
-        return sql_type.lower() in _FITTING[self.kind]
+# No driver reads datetimeoffset through pyodbc; as text it keeps all seven digits and its offset.
+_AS_TEXT = "CONVERT(nvarchar(34), {column}, 121) AS {name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,84 +40,120 @@ class SourceTable:
     schema: str
     name: str
     topic: Topic
-    columns: tuple[SourceColumn, ...] = field(default=())
-
-    @property
-    def column_names(self) -> tuple[str, ...]:
-        """Names in the order of the schema."""
-        return tuple(column.name for column in self.columns)
 
     @property
     def full_name(self) -> str:
         """`dbo.CUSTTABLE`."""
         return f"{self.schema}.{self.name}"
 
-    def image(self, row: Row) -> dict[str, Any]:
-        """The row as the Avro schema wants it; the same for a snapshot's row and a change's.
 
-        Raises: FatalError (cdc_shape) when a column is NULL: AX declares all NOT NULL, so the column was dropped from
-        the table, and what we would publish were wrong.
+@dataclass(frozen=True)
+class TableShape:
+    """How the rows of a table are read from one capture instance and written under one registered schema.
+
+    `avro` is the schema of the envelope, `schema_id` its id in the registry.
+    """
+
+    table: SourceTable
+    columns: tuple[RowColumn, ...]
+    avro: Schema
+    schema_id: int
+    large: tuple[RowColumn, ...] = field(init=False)
+    encode_row: Callable[[Row], bytes] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        large = tuple(column for column in self.columns if column.type.is_large)
+        object.__setattr__(self, "large", large)
+        object.__setattr__(self, "encode_row", row_encoder(self.columns, self.table.full_name))
+
+    @cached_property
+    def _row_schema(self) -> Any:
+        return fastavro.parse_schema(row_record(self.avro))
+
+    def encode_image(self, image: dict[str, Any]) -> bytes:
+        """A decoded row of this or an earlier version, written again: not the driver's values, so fastavro does it."""
+        body = io.BytesIO()
+        fastavro.schemaless_writer(body, self._row_schema, image)
+        return body.getvalue()
+
+    @property
+    def has_company(self) -> bool:
+        """True for a table that is kept per company."""
+        return any(column.name == COMPANY_COLUMN for column in self.columns)
+
+    def select_list(self, prefix: str = "") -> str:
+        """The columns for a SELECT; `prefix` is a table alias with its dot."""
+        return ", ".join(_selected(column, prefix) for column in self.columns)
+
+    def change_list(self, prefix: str) -> str:
+        """The columns for a SELECT from the change table, with the update mask where old images need it."""
+        return self.select_list(prefix) + (f", {prefix}{quoted(MASK_COLUMN)}" if self.large else "")
+
+    def old_image(self, before: Row, after: Row | None) -> Row:
+        """`before` of an update, or of a delete (`after` is None), with what the change feed leaves out.
+
+        A large value is NULL in row 3 where it did not change: then the new image has it. text, ntext and image are
+        NULL in rows 1 and 3 always: where they changed nobody knows the old value, and it is marked UNAVAILABLE.
+        Source: Microsoft Learn, "cdc.<capture_instance>_CT".
         """
-        result: dict[str, Any] = {}
-        for column in self.columns:
-            value = row[column.name]
-            if value is None:
-                raise FatalError(
-                    "cdc_shape",
-                    f"reading {self.full_name}: {column.name} is NULL; was the column dropped? "
-                    "Make a capture instance of the present shape and a release that knows it",
-                )
-            convert = _CONVERTERS.get(column.kind)
-            result[column.name] = value if convert is None else convert(value)
-        return result
+        if not self.large:
+            return before
+        filled = {}
+        for column in self.large:
+            if before[column.name] is not None:
+                continue
+            if after is not None and not _is_set(after[MASK_COLUMN], column.ordinal):
+                filled[column.name] = after[column.name]
+            elif column.type.is_never_old:
+                filled[column.name] = UNAVAILABLE.encode() if column.type.name == "image" else UNAVAILABLE
+        return before | filled
 
 
-def key_of(image: dict[str, Any]) -> bytes:
+def shape_of(table: SourceTable, avro: Schema, schema_id: int, captured: Sequence[CapturedColumn]) -> TableShape:
+    """The shape of `table` under the envelope schema `avro`; `captured` has at least the columns that it declares."""
+    by_name = {column.name: column for column in captured}
+    columns = [
+        RowColumn(part["name"], part["type"], by_name[part["name"]].type, by_name[part["name"]].ordinal)
+        for part in row_fields(avro)
+    ]
+    return TableShape(table, tuple(columns), avro, schema_id)
+
+
+def key_of(row: dict[str, Any]) -> bytes:
     """Kafka key of a row: `partition:recid`."""
-    return f"{image[PARTITION_COLUMN]}:{image[KEY_COLUMN]}".encode()
+    return f"{row[PARTITION_COLUMN]}:{row[KEY_COLUMN]}".encode()
 
 
-def _instant(value: datetime) -> datetime:
-    """AX's utcdatetime columns hold UTC without saying so; cut to ms, Avro's and `datetime`'s precision."""
-    return value.replace(tzinfo=UTC, microsecond=value.microsecond // 1000 * 1000)
+def source_tables(names: Collection[str] = ()) -> tuple[SourceTable, ...]:
+    """The tables to capture: `names` (`dbo.VENDTABLE`), with those that the projector reads in any case.
+
+    Raises: FatalError (setting_invalid) when two would share a topic.
+    """
+    chosen: dict[str, SourceTable] = {}
+    for name in [*REQUIRED, *names]:
+        schema, _, table = name.rpartition(".")
+        found = SourceTable(schema or "dbo", table.upper(), topics.cdc_topic(table))
+        other = chosen.setdefault(found.topic.name, found)
+        if other.schema.lower() != found.schema.lower():
+            raise FatalError(
+                "setting_invalid",
+                f"reading capture.tables: {other.full_name} and {found.full_name} would share {found.topic.name}",
+            )
+    return tuple(chosen.values())
 
 
-def _text(value: str | UUID) -> str:
-    return str(value)
+# Master data is made of these two: they are captured whatever the setting says.
+REQUIRED = ("dbo.CUSTTABLE", "dbo.DIRPARTYTABLE")
 
 
-def _decimal(value: Decimal | int) -> Decimal:
-    return Decimal(value)
+def _selected(column: RowColumn, prefix: str) -> str:
+    name = quoted(column.name)
+    if column.type.name == "datetimeoffset":
+        return _AS_TEXT.format(column=prefix + name, name=name)
+    return prefix + name
 
 
-_CONVERTERS: dict[str, Callable[[Any], Any]] = {
-    "timestamp-millis": _instant,
-    "string": _text,
-    "decimal": _decimal,
-}
-
-
-def source_table(schema: str, name: str, topic: Topic) -> SourceTable:
-    """A table with the columns that the Avro schema of `topic` declares for a row."""
-    if topic.schema is None:
-        raise ValueError(f"{topic.name} declares no schema")
-    envelope = avro.load(topic.schema)
-    after = next(part for part in envelope["fields"] if part["name"] == "before")["type"]
-    row = next(part for part in after if isinstance(part, dict))
-    columns = tuple(SourceColumn(part["name"], _kind(part["type"])) for part in row["fields"])
-    return SourceTable(schema, name, topic, columns)
-
-
-def _kind(declared: Any) -> str:
-    kind = declared.get("logicalType", declared["type"]) if isinstance(declared, dict) else declared
-    if kind not in _FITTING:
-        raise ValueError(f"no SQL Server type is known for Avro's {kind!r}")
-    return str(kind)
-
-
-def source_tables() -> tuple[SourceTable, ...]:
-    """All captured tables."""
-    return (
-        source_table("dbo", "CUSTTABLE", topics.CDC_CUSTTABLE),
-        source_table("dbo", "DIRPARTYTABLE", topics.CDC_DIRPARTYTABLE),
-    )
+def _is_set(mask: bytes, ordinal: int) -> bool:
+    """Whether the column changed: ordinal 1 is the lowest bit of the last byte."""
+    byte, bit = divmod(ordinal - 1, 8)
+    return byte < len(mask) and bool(mask[-1 - byte] >> bit & 1)

@@ -26,6 +26,11 @@ _MAGIC = 0
 _HEADER = struct.Struct(">bI")
 
 
+def framing(schema_id: int) -> bytes:
+    """What stands before a value written with the schema `schema_id`."""
+    return _HEADER.pack(_MAGIC, schema_id)
+
+
 def registry_client(settings: RegistrySettings) -> SchemaRegistryClient:
     """Client of the schema registry."""
     config: dict[str, Any] = {"url": settings.url, "timeout": settings.timeout_seconds, "max.retries": 2}
@@ -72,16 +77,22 @@ class AvroCodec:
         return buffer.getvalue()
 
     def decode(self, topic: Topic, data: bytes | None) -> dict[str, Any]:
-        """The value as a dict in the shape of the topic's newest schema.
+        """The value as a dict in the shape of this release's schema; of a topic without one, as it was written.
 
         Raises: PoisonError (undecodable) for bytes that are not a framed value of a known schema; RetryableError when
         the registry is away.
         """
+        return self._decode(topic, data, None if topic.schema is None else self._writer(topic)[1])
+
+    def decode_as_written(self, topic: Topic, data: bytes | None) -> dict[str, Any]:
+        """The value in the shape of the schema that it was written with. Raises as `decode` does."""
+        return self._decode(topic, data, None)
+
+    def _decode(self, topic: Topic, data: bytes | None, reader: Any) -> dict[str, Any]:
         if data is None or len(data) < _HEADER.size or data[0] != _MAGIC:
             raise PoisonError("undecodable", f"decoding a value of {topic.name}: not Avro in Confluent framing")
         (_, schema_id) = _HEADER.unpack_from(data)
         writer = self._schema_of(schema_id, topic)
-        _, reader = self._writer(topic)
         try:
             value = fastavro.schemaless_reader(io.BytesIO(memoryview(data)[_HEADER.size :]), writer, reader)
         except (
@@ -124,7 +135,7 @@ class AvroCodec:
             raise RetryableError("registry_unavailable", f"looking up {topic.subject}: {error}") from error
         if registered.schema_id is None:
             raise FatalError("schema_not_registered", f"looking up {topic.subject}: the registry gave no id")
-        return _HEADER.pack(_MAGIC, registered.schema_id), fastavro.parse_schema(avro.load(topic.schema))
+        return framing(registered.schema_id), fastavro.parse_schema(avro.load(topic.schema))
 
     def _schema_of(self, schema_id: int, topic: Topic) -> Any:
         found = self._schemas_by_id.get(schema_id)

@@ -7,13 +7,15 @@ Every value comes from the environment as `FRESHAX_<SECTION>__<FIELD>` (12-facto
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic.fields import FieldInfo
 
 from schemas.failures import FatalError
 
@@ -123,32 +125,11 @@ class AxSqlSettings(Section):
     server: str = Field("localhost", description="Host, or listener of an availability group.")
     port: int = Field(1433, ge=1, le=65535, description="Port.")
     database: str = Field("AX", description="AX business database.")
-    authentication: Literal["sql", "kerberos"] = Field(
-        "sql",
-        description="sql: login and password. kerberos: the Windows account whose ticket the process holds (kinit, a "
-        "keytab); then no password is set. Kerberos was not tried against a real domain.",
-    )
-    user: str = Field(
-        "freshax_reader",
-        description="Login with least rights. With kerberos it is not sent: DOMAIN\\account, for `capture plan` alone.",
-    )
+    user: str = Field("freshax_reader", description="Login with least rights.")
     password: SecretStr = Field(SecretStr(""), description="Its password.")
-    server_spn: str | None = Field(
-        None,
-        description="Service principal of SQL Server for Kerberos, MSSQLSvc/host:port; the usual one when not set.",
-    )
-    kerberos_realm: str | None = Field(
-        None, description="Realm of SQL Server, for FreeTDS; Microsoft's driver takes krb5.conf's."
-    )
     encrypt: Literal["yes", "no", "strict"] = Field("yes", description="TLS; `no` only on loopback.")
     trust_server_certificate: bool = Field(False, description="Skip the certificate check: development only.")
     server_certificate: Path | None = Field(None, description="Exact certificate to accept, PEM or DER (Driver 18).")
-    hostname_in_certificate: str | None = Field(
-        None, description="Name that the certificate must bear when it is not `server`'s (Driver 18 only)."
-    )
-    multi_subnet_failover: bool = Field(
-        False, description="Try all addresses of a listener at once (Driver 18 only): for a group over several subnets."
-    )
     application_intent: Literal["ReadOnly", "ReadWrite"] = Field(
         "ReadOnly", description="ReadOnly lets a listener route us to a readable secondary."
     )
@@ -156,19 +137,28 @@ class AxSqlSettings(Section):
     query_timeout_seconds: int = Field(60, ge=1, le=3600, description="Deadline of one query.")
 
 
+TableName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]{0,99}$")]
+
+
 class CaptureSettings(Section):
     """AX change capture."""
 
     name: str = Field("ax", description="Logical name of the source in the envelope.")
+    tables: tuple[TableName, ...] = Field(
+        ("dbo.CUSTTABLE", "dbo.DIRPARTYTABLE"),
+        description="Tables to capture, a JSON list in the environment; these two are captured in any case.",
+    )
+    register_schemas: bool = Field(
+        True,
+        description="Register a new version of a table's schema when its capture instance has more columns; "
+        "off: stop, until `freshax schemas apply --from-catalog` has.",
+    )
     poll_interval_seconds: float = Field(0.5, gt=0, le=60, description="Pause between two polls of an idle feed.")
     max_transactions: int = Field(500, ge=1, le=100000, description="Most transactions read by one poll.")
     snapshot_chunk_rows: int = Field(2000, ge=1, le=100000, description="Rows per chunk of a snapshot.")
     heartbeat_seconds: float = Field(10, gt=0, le=3600, description="How often an idle capture stores its position.")
     stalled_after_seconds: float = Field(
-        600,
-        gt=0,
-        description="No captured commit for so long is reported: the capture job may be stopped. In quiet times it "
-        "writes a dummy commit about every 300 s, so stay well above.",
+        300, gt=0, description="No captured commit for so long is reported: the capture job may be stopped."
     )
 
 
@@ -273,7 +263,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         known = Settings.model_fields[section].annotation
         if field.endswith("_file") and known is not None and field not in known.model_fields:
             field, text = field.removesuffix("_file"), Path(text).read_text("utf-8").strip()
-        target[field] = text
+        target[field] = _parsed(known.model_fields.get(field) if known is not None else None, text, name, problems)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -281,6 +271,17 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     if problems:
         raise FatalError("setting_invalid", "reading settings: " + "; ".join(problems))
     return settings
+
+
+def _parsed(field: FieldInfo | None, text: str, name: str, problems: list[str]) -> Any:
+    """The value of a variable: a list is given as JSON, everything else as it is written."""
+    if field is None or get_origin(field.annotation) is not tuple:
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        problems.append(f"{name}: give a JSON list, e.g. {json.dumps(list(field.default))} ({error})")
+        return field.default
 
 
 def _read_file(path: str | None) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -42,4 +43,6 @@ def _shown(default: Any) -> str:
         return "secret"
     if default is None or default == "":
         return "not set"
+    if isinstance(default, tuple):
+        return f"`{json.dumps(default)}`"
     return f"`{default.as_posix() if isinstance(default, Path) else default}`"

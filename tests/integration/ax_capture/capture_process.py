@@ -8,7 +8,7 @@ from pathlib import Path
 
 from connectors.ax.projector import ProjectorTopics
 from connectors.ax.services import CaptureService
-from connectors.ax.source_tables import source_table
+from connectors.ax.source_tables import SourceTable
 from streams.runtime.health import HealthServer
 from streams.runtime.settings import Settings
 from tests.integration.ax_capture.shared_subject import SharedSubjectTopic
@@ -18,7 +18,7 @@ async def run(given: dict) -> None:
     """Capture until killed."""
     settings = Settings.model_validate(given["settings"])
     feeds = [SharedSubjectTopic(name, "", "compact", schema, "", partitions=1) for name, schema in given["feeds"]]
-    tables = [source_table("dbo", name, topic) for name, topic in zip(given["tables"], feeds, strict=True)]
+    tables = [SourceTable("dbo", name, topic) for name, topic in zip(given["tables"], feeds, strict=True)]
     table = SharedSubjectTopic(given["table"], "", "compact", "customer", "", partitions=2)
     changes = SharedSubjectTopic(given["changes"], "", "delete", "customer", "", partitions=2)
     where = ProjectorTopics(feeds[0], feeds[1], table, changes, given["group"])

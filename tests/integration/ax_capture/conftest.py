@@ -15,20 +15,21 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from connectors.ax.capture import Capture
-from connectors.ax.envelope import Envelopes
+from connectors.ax.envelope import Origin
 from connectors.ax.feed_state import Feed, TableFeed
 from connectors.ax.feed_writer import FeedWriter, Stopping
 from connectors.ax.projector import Projector, ProjectorTopics
 from connectors.ax.resume import NewSnapshot, position_of, read_checkpoints, read_tail, start_of
 from connectors.ax.services import resumed_feed
 from connectors.ax.snapshot import sweep_vanished
-from connectors.ax.source_tables import source_table
+from connectors.ax.source_tables import SourceTable
+from connectors.ax.table_shapes import TableShapes
 from sandbox.sqlserver.background import BackgroundSqlServer
 from schemas import topics
 from schemas.topics import Topic
 from streams.runtime.codec import AvroCodec, registry_client
 from streams.runtime.producer import Producer
-from streams.runtime.schema_admin import SchemaAdmin
+from streams.runtime.schema_admin import SchemaAdmin, Subjects
 from streams.runtime.settings import AxSqlSettings, CaptureSettings, KafkaSettings, RegistrySettings
 from streams.runtime.topic_admin import TopicAdmin
 from tests.integration.ax_capture.shared_subject import SharedSubjectTopic
@@ -114,14 +115,15 @@ def kafka_settings(kafka) -> KafkaSettings:
 class Bench:
     """Two AX tables, their topics, and captures and projectors over them."""
 
-    def __init__(self, server, kafka: KafkaSettings, codec: AvroCodec, sql: AxSqlSettings) -> None:
+    def __init__(self, server, kafka: KafkaSettings, codec: AvroCodec, sql: AxSqlSettings, registry) -> None:
+        self.registry = registry
         self.server = server
         self.kafka = kafka
         self.codec = codec
         self.sql = sql
         number = next(_numbers)
-        self.customers = source_table("dbo", f"CUSTTABLE_{number}", _topic(f"t{number}.custtable", "cdc_custtable"))
-        self.parties = source_table(
+        self.customers = SourceTable("dbo", f"CUSTTABLE_{number}", _topic(f"t{number}.custtable", "cdc_custtable"))
+        self.parties = SourceTable(
             "dbo", f"DIRPARTYTABLE_{number}", _topic(f"t{number}.dirpartytable", "cdc_dirpartytable")
         )
         self.where = ProjectorTopics(
@@ -218,6 +220,10 @@ class Bench:
                 "group": self.where.group,
             }
         )
+
+    def shapes(self, *, register: bool = True) -> TableShapes:
+        """As one capture has them: each with what it knows."""
+        return TableShapes(Subjects(self.registry), register=register)
 
     def projector(self, complete=lambda: True) -> "Running":
         return self._start(_ProjectorRun(self, complete))
@@ -383,7 +389,7 @@ class _CaptureRun:
             feeds = [self._feed(table, checkpoints, writer) for table in (bench.customers, bench.parties)]
             out = Feed(writer, bench.codec, _now, stopping)
             sweep = sweep_vanished(bench.kafka, bench.codec, out)
-            self.capture = Capture(self._sql, self._settings, feeds, out, sweep, stopping)
+            self.capture = Capture(self._sql, self._settings, feeds, out, sweep, bench.shapes(), stopping)
             self.capture.run()
         finally:
             writer.close()
@@ -393,8 +399,7 @@ class _CaptureRun:
         writer.expect(table.topic.name, tail.end_offset)
         checkpoint = checkpoints.get(table.topic.name)
         start = NewSnapshot() if self._snapshot else start_of(checkpoint, tail.position)
-        envelopes = Envelopes(table, "ax", "AX", "0.1.0", self._bench.codec, _now)
-        return resumed_feed(table, envelopes, start, checkpoint, tail, writer)
+        return resumed_feed(table, Origin("ax", "AX", "0.1.0", _now), start, checkpoint, tail, writer)
 
 
 class _ProjectorRun:
@@ -429,8 +434,8 @@ def _now() -> datetime:
 
 
 @pytest.fixture
-def bench(sql_server, kafka_settings, registry, codec, sql_settings):
-    made = Bench(sql_server, kafka_settings, codec, sql_settings)
+def bench(sql_server, kafka_settings, registry, schema_registry, codec, sql_settings):
+    made = Bench(sql_server, kafka_settings, codec, sql_settings, schema_registry)
     made.registry_url = registry
     yield made
     sql_server.server.faults.clear()

@@ -23,10 +23,6 @@ COMMANDS = [
     ["topics", "apply"],
     ["schemas", "plan"],
     ["schemas", "apply"],
-    ["flows", "check"],
-    ["flows", "show"],
-    ["flows", "run"],
-    ["flows", "test"],
     ["config", "show"],
     ["config", "reference"],
 ]

@@ -81,3 +81,17 @@ def test_a_missing_required_setting_is_named_as_its_variable() -> None:
 
 def test_variables_of_others_are_left_alone() -> None:
     assert load_settings({"PATH": "/bin", "FRESHAX_CACHE": "x"}) == load_settings({})
+
+
+def test_tables_are_a_json_list() -> None:
+    given = {"FRESHAX_CAPTURE__TABLES": '["dbo.VENDTABLE", "EXCHRATES"]'}
+
+    assert load_settings(given).capture.tables == ("dbo.VENDTABLE", "EXCHRATES")
+
+
+@pytest.mark.parametrize(
+    "text", ["dbo.VENDTABLE", '{"a": 1}', '["a.b.c"]', '["dbo."]', '["dbo.VEND TABLE"]', '["dbo.[X]"]', '["dbo.1"]']
+)
+def test_what_is_no_list_of_tables_is_refused_by_name(text: str) -> None:
+    with pytest.raises(FatalError, match="FRESHAX_CAPTURE__TABLES"):
+        load_settings({"FRESHAX_CAPTURE__TABLES": text})
