@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Literal
 
 import anyio.to_thread
 import msgspec
@@ -13,16 +13,17 @@ from starlette.routing import Route
 from sandbox.ax.app import AifApplication
 from sandbox.ax.capture import CaptureControl
 from sandbox.ax.chaos import Fault
-from sandbox.ax.config import Strict, Switches
-from sandbox.ax.model import invoices, state
+from sandbox.ax.config import Blocked, Strict, Switches
+from sandbox.ax.model import acts, state
+from sandbox.ax.model.batch import Batch
 from sandbox.ax.model.database import AxDatabase
-from sandbox.ax.soap.port import Clock
+from sandbox.ax.soap.operations import Clock
 
 PREFIX = "/_control"
 
 
 class PostRequest(Strict, frozen=True):
-    """Body of POST /post: which unposted invoices to post; no RecIds means all of the company (or of all companies)."""
+    """Body of POST /post: which documents to post; no RecIds means all of the company (or of all companies)."""
 
     company: str = ""
     rec_ids: tuple[int, ...] | None = None
@@ -32,6 +33,21 @@ class RenameRequest(Strict, frozen=True):
     """Body of POST /customers/{company}/{account}/rename."""
 
     name: str
+
+
+class AccountRequest(Strict, frozen=True):
+    """Body of PATCH /customers/{company}/{account} and /vendors/…: what is not given stays."""
+
+    blocked: Blocked | None = None
+    credit_max: str | None = None
+
+
+class PeriodRequest(Strict, frozen=True):
+    """Body of POST /periods: `month` as `2026-01`."""
+
+    company: str
+    month: str
+    status: Literal["Open", "OnHold", "Closed"]
 
 
 class RestartRequest(Strict, frozen=True):
@@ -55,13 +71,13 @@ class Control:
         self,
         application: AifApplication,
         database: AxDatabase,
-        companies: tuple[str, ...],
+        batch: Batch,
         clock: Clock,
         capture: CaptureControl | None,
     ) -> None:
         self._application = application
         self._database = database
-        self._companies = companies
+        self._batch = batch
         self._clock = clock
         self._capture = capture
 
@@ -77,7 +93,9 @@ class Control:
             ("/restart", "POST", self.restart),
             ("/calls", "GET", self.calls),
             ("/post", "POST", self.post),
-            ("/customers/{company}/{account}/rename", "POST", self.rename),
+            ("/periods", "POST", self.period),
+            ("/{kind}/{company}/{account}", "PATCH", self.change_account),
+            ("/{kind}/{company}/{account}/rename", "POST", self.rename),
             ("/capture", "GET", self.capture_state),
             ("/capture", "POST", self.capture),
             ("/sql/faults", "GET", self.sql_faults),
@@ -127,32 +145,40 @@ class Control:
         return JSONResponse(self._application.counters.calls)
 
     async def post(self, request: Request) -> Response:
-        """POST /post: AX's batch posts free-text invoices."""
+        """POST /post: AX's batch posts free-text invoices and journals."""
         wanted = msgspec.json.decode(await request.body() or b"{}", type=PostRequest)
-        companies = (wanted.company,) if wanted.company else self._companies
+        companies = (wanted.company,) if wanted.company else ()
+        return JSONResponse(await anyio.to_thread.run_sync(self._batch.run, companies, wanted.rec_ids))
 
-        def run() -> list[dict[str, Any]]:
-            posted = []
-            for company in companies:
-                with self._database.transaction(company, self._clock()) as transaction:
-                    posted += invoices.post(transaction, wanted.rec_ids)
-            return [{"company": r["DATAAREAID"], "rec_id": r["RECID"], "invoice_id": r["INVOICEID"]} for r in posted]
+    async def period(self, request: Request) -> Response:
+        """POST /periods: opens, holds or closes a fiscal period."""
+        wanted = msgspec.json.decode(await request.body(), type=PeriodRequest)
 
-        return JSONResponse({"posted": await anyio.to_thread.run_sync(run)})
+        def run() -> bool:
+            with self._database.transaction(wanted.company, self._clock()) as transaction:
+                return acts.set_period(transaction, wanted.month, wanted.status)
 
-    async def rename(self, request: Request) -> Response:
-        """POST /customers/{company}/{account}/rename: the name lives on DIRPARTYTABLE, CUSTTABLE is not touched."""
-        name = msgspec.json.decode(await request.body(), type=RenameRequest).name
-        company, account = request.path_params["company"], request.path_params["account"]
+        return Response(status_code=204 if await anyio.to_thread.run_sync(run) else 404)
+
+    async def change_account(self, request: Request) -> Response:
+        """PATCH /customers/… and /vendors/…: puts an account on hold, sets its credit limit."""
+        wanted = msgspec.json.decode(await request.body(), type=AccountRequest)
+        kind, company, account = (request.path_params[name] for name in ("kind", "company", "account"))
 
         def run() -> bool:
             with self._database.transaction(company, self._clock()) as transaction:
-                customer = transaction.row("CUSTTABLE", ACCOUNTNUM=account)
-                if customer is None:
-                    return False
-                change = {"NAME": name[:100], "MODIFIEDDATETIME": transaction.now}
-                transaction.update("DIRPARTYTABLE", customer["PARTY"], change)
-                return True
+                return acts.change_account(transaction, kind, account, wanted.blocked, wanted.credit_max)
+
+        return Response(status_code=204 if await anyio.to_thread.run_sync(run) else 404)
+
+    async def rename(self, request: Request) -> Response:
+        """POST /customers/{company}/{account}/rename, and /vendors/…: the name lives on DIRPARTYTABLE alone."""
+        name = msgspec.json.decode(await request.body(), type=RenameRequest).name
+        kind, company, account = (request.path_params[part] for part in ("kind", "company", "account"))
+
+        def run() -> bool:
+            with self._database.transaction(company, self._clock()) as transaction:
+                return acts.rename(transaction, kind, account, name)
 
         return Response(status_code=204 if await anyio.to_thread.run_sync(run) else 404)
 

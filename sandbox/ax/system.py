@@ -14,13 +14,21 @@ from sandbox.ax.model import seed
 from sandbox.ax.model.database import AxDatabase
 from sandbox.ax.model.tables import TABLES
 from sandbox.ax.server import AifServer
-from sandbox.ax.soap.port import Clock
+from sandbox.ax.soap.operations import Clock
 
 DATABASE = "AX"
 SPARE_CONNECTIONS = 4
 """Connections beside one per concurrent call: the control API's."""
 
-READABLE = ("CUSTINVOICETABLE", "CUSTINVOICELINE", "DIMENSIONATTRIBUTEVALUECOMBINATION", "CUSTGROUP", "MAINACCOUNT")
+READABLE = (
+    "CUSTINVOICETABLE",
+    "CUSTINVOICELINE",
+    "DIMENSIONATTRIBUTEVALUECOMBINATION",
+    "CUSTGROUP",
+    "MAINACCOUNT",
+    "LEDGERJOURNALTABLE",
+    "VENDTRANS",
+)
 """Tables that the reader's login may read beside the captured ones: what a look-up by natural key needs."""
 
 

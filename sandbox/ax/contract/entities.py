@@ -1,7 +1,8 @@
-"""The entities of the two documents: their fields in wire order, each with its type, and their child entities.
+"""The entities of the documents: their fields in wire order, each with its type, and their child entities.
 
-Field names and order of the Customer document are the ones seen in an R3 system (ax-aif.md section 6.1). The
-free-text invoice is the profile of section 6.10: no WSDL of it is public. A field is written `Name Type`,
+Here are the customer, the vendor and the free-text invoice; what goes through the ledger is in `ledger_entities`. Field
+names and order of the Customer document are the ones seen in an R3 system (ax-aif.md section 6.1). Vendor and free-text
+invoice are the profiles of section 6.10: no WSDL of them is public. A field is written `Name Type`,
 `Name !Type` when it is required, and `Name =N` when the reference gives no type: a string of N characters
 that this port never stores. One line holds several, split by commas.
 """
@@ -255,20 +256,41 @@ CUST_INVOICE_TABLE = Entity(
     children=(Child("CustInvoiceLine", CUST_INVOICE_LINE.type),),
 )
 
+PARTY_ENTITIES = (
+    DIR_PARTY,
+    DIR_ORGANIZATION_BASE,
+    DIR_ORGANIZATION,
+    DIR_PERSON,
+    ORGANIZATION_NAME,
+    PERSON_NAME,
+    POSTAL_ADDRESS,
+    CONTACT_INFO,
+)
+"""The subtree of a party, the same below a customer and a vendor (for the vendor an assumption, section 6.8)."""
+
+VEND_TABLE = Entity(
+    "AxdEntity_VendTable",
+    fields("""
+        _DocumentHash string, AccountNum VendAccount, Blocked CustBlocked, CreditMax CustCreditMaxMST
+        Currency CurrencyCode, DefaultDimension DimensionAttributeValueSet, DlvMode DlvMode, DlvTerm DlvTerm
+        InvoiceAccount VendAccount, Party DirPartyNumber, PaymMode CustPaymMode, PaymTermId CustPaymTermId
+        RecId RecId, RecVersion RecVersion, TaxGroup TaxGroup, VATNum VATNum, VendGroup !VendGroupId
+        YourAccountNum CustAccountExt
+    """),
+    children=(Child("DirParty", DIR_PARTY.type),),
+)
+
 CUSTOMER = Document(
     "Customer",
     top=Child("CustTable", CUST_TABLE.type),
-    entities=(
-        CUST_TABLE,
-        DIR_PARTY,
-        DIR_ORGANIZATION_BASE,
-        DIR_ORGANIZATION,
-        DIR_PERSON,
-        ORGANIZATION_NAME,
-        PERSON_NAME,
-        POSTAL_ADDRESS,
-        CONTACT_INFO,
-    ),
+    entities=(CUST_TABLE, *PARTY_ENTITIES),
+    date_effective=True,
+)
+
+VENDOR = Document(
+    "Vendor",
+    top=Child("VendTable", VEND_TABLE.type),
+    entities=(VEND_TABLE, *PARTY_ENTITIES),
     date_effective=True,
 )
 
@@ -278,9 +300,3 @@ FREE_TEXT_INVOICE = Document(
     entities=(CUST_INVOICE_TABLE, CUST_INVOICE_LINE),
     date_effective=False,
 )
-
-SERVICES: dict[str, tuple[Document, tuple[str, ...]]] = {
-    "CustomerService": (CUSTOMER, ("create", "read", "update", "find", "findKeys")),
-    "FreeTextInvoiceService": (FREE_TEXT_INVOICE, ("create",)),
-}
-"""Port content: external service name, its document, and the operations that are ticked on the port."""

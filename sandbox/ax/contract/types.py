@@ -1,4 +1,4 @@
-"""The shared types (XSD `sharedtypes`) that the two documents use.
+"""The shared types (XSD `sharedtypes`) that the documents use.
 
 Lengths, decimals and enum names are those of reference ax-aif.md section 7 (R3). A type that the reference
 does not list gets its usual AX size and is marked `unverified` in the README: it only matters to a client
@@ -44,6 +44,8 @@ STRINGS: dict[str, int] = {
     "DistrictName": 60,
     "DlvMode": 10,
     "DlvTerm": 10,
+    "DocumentNum": 20,
+    "ExchangeRateTypeName": 20,
     "FederalComments": 60,
     "FirstName": 25,
     "HcmPersonnelNumberId": 25,
@@ -51,6 +53,9 @@ STRINGS: dict[str, int] = {
     "InvoiceId": 20,
     "LanguageId": 7,
     "LastName": 25,
+    "LedgerJournalId": 10,
+    "LedgerJournalNameId": 10,
+    "LedgerJournalTransTxt": 60,
     "LocationId": 30,
     "LogText": 255,
     "LogisticsElectronicAddressLocator": 255,
@@ -60,6 +65,8 @@ STRINGS: dict[str, int] = {
     "NameAlias": 20,
     "OrgId": 10,
     "OrganizationNumber": 20,
+    "PaymId": 200,
+    "PaymReference": 20,
     "PaymSchedId": 30,
     "PostBox": 20,
     "PostingProfile": 10,
@@ -67,20 +74,28 @@ STRINGS: dict[str, int] = {
     "Street": 250,
     "StreetNumber": 20,
     "SysGroup": 10,
+    "TaxCode": 10,
     "TaxGroup": 10,
     "TaxItemGroup": 10,
     "VATNum": 20,
     "VendAccount": 20,
+    "VendGroupId": 10,
+    "Voucher": 20,
     "ZipCode": 10,
 }
 
 DECIMALS: dict[str, int | None] = {
     "AmountCur": None,
+    "AmountCurCredit": None,
+    "AmountCurDebit": None,
     "CashDiscPercent": None,
+    "CurrencyExchangeRate": 12,
     "CustCreditMaxMST": 20,
     "EndDiscPercent": None,
+    "ExchRate": 12,
     "InvoiceUnitPrice": 3,
     "LatLong": None,
+    "LineNum": 10,
     "Qty": None,
     "TaxAmount": None,
 }
@@ -105,8 +120,66 @@ ENUMS: dict[str, tuple[str, ...]] = {
         "PendingCancellation",
     ),
     "CustInvoiceAddress": ("InvoiceAccount", "OrderAccount"),
+    "ExchangeRateDisplayFactor": ("One", "Ten", "Hundred", "Thousand", "TenThousand"),
+    "LedgerJournalACType": (
+        "Ledger",
+        "Cust",
+        "Vend",
+        "Project",
+        "FixedAssets",
+        "Bank",
+        "FixedAssets_RU",
+        "Employee_RU",
+        "RDeferrals",
+        "RCash",
+    ),
+    # The reference lists the first twelve; the rest is left out.
+    "LedgerJournalType": (
+        "Daily",
+        "Periodic",
+        "PurchaseLedger",
+        "Approval",
+        "Payment",
+        "CustPayment",
+        "Cost",
+        "VendInvoiceRegister",
+        "VendInvoicePool",
+        "VendInvoicePoolNotPosted",
+        "Assets",
+        "AssetBudgets",
+    ),
+    "LedgerJournalWFApprovalStatus": (
+        "None",
+        "NotSubmitted",
+        "Submitted",
+        "PendingApproval",
+        "ChangeRequested",
+        "Approved",
+    ),
+    "LedgerTransType": (
+        "None",
+        "Transfer",
+        "Sales",
+        "Purch",
+        "Invent",
+        "Production",
+        "Project",
+        "Interest",
+        "Cust",
+        "ExchAdjustment",
+        "SummedUp",
+        "Payroll",
+        "FixedAssets",
+        "CollectionLetter",
+        "Vend",
+        "Payment",
+        "Tax",
+        "Bank",
+    ),
     "LogisticsElectronicAddressMethodType": ("None", "Phone", "Email", "URL", "Telex", "Fax"),
     "NoYes": ("No", "Yes"),
+    "PurchLedgerPosting": ("None", "Arrival", "Offset", "Vendor"),
+    "SettlementType": ("None", "OpenTransact", "SelectedTransact"),
     "UseCashDisc": ("Normal", "Always", "Never"),
     "ValidTimeStateType": ("AsOf", "Range"),
     "XMLDocPurpose": ("Original", "Duplicate", "Proforma"),
@@ -121,7 +194,9 @@ PLAIN: dict[str, str] = {
     "TransDate": "xs:date",
 }
 
-COMPLEX: frozenset[str] = frozenset({"DateTime", "DefaultAccount", "DimensionAttributeValueSet"})
+COMPLEX: frozenset[str] = frozenset(
+    {"DateTime", "DefaultAccount", "DimensionAttributeValueSet", "MultiTypeAccount", "MultiTypeDefaultAccount"}
+)
 """Types with structure, named `AxdType_<name>`; section 5 of the reference shows their children."""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from sandbox.ax.contract import namespaces as ns
 from sandbox.ax.contract import xsd
-from sandbox.ax.contract.entities import SERVICES
+from sandbox.ax.contract.services import SERVICES
 
 DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
 WSDL = "http://schemas.xmlsoap.org/wsdl/"

@@ -1,4 +1,4 @@
-"""The XSD parts of the port, `xsd0` … `xsd11`, as text.
+"""The XSD parts of the port, `xsd0` … `xsd16`, as text.
 
 `xsd0` holds the operations' wrappers, `xsd1` has no targetNamespace (it repeats the parameter types as global
 elements, as live ports do), the rest is one namespace each. Schemas import each other by the absolute URL of
@@ -6,10 +6,12 @@ the part (ax-aif.md sections 2.1 and 2.2).
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from sandbox.ax.contract import namespaces as ns
 from sandbox.ax.contract import types
-from sandbox.ax.contract.entities import CUSTOMER, FREE_TEXT_INVOICE, SERVICES, Child, Document, Entity, Field
+from sandbox.ax.contract.entities import Child, Document, Entity, Field
+from sandbox.ax.contract.services import DOCUMENTS, SERVICES
 
 XS = "http://www.w3.org/2001/XMLSchema"
 OPTIONAL = 'minOccurs="0" nillable="true"'
@@ -78,12 +80,12 @@ def _array(name: str, item: str, item_type: str) -> list[str]:
 
 
 def _services() -> str:
-    prefixes = {"ekl": ns.ENTITY_KEY_LIST, "qc": ns.QUERY_CRITERIA, "cust": ns.CUSTOMER, "fti": ns.FREE_TEXT_INVOICE}
+    prefixes = _prefixes()
+    by_document = {document.name: prefix for prefix, document in DOCUMENTS.items()}
     keys, criteria = "ekl:EntityKeyList", "qc:QueryCriteria"
     body: list[str] = []
     for service, (document, operations) in SERVICES.items():
-        prefix = "cust" if document is CUSTOMER else "fti"
-        root = f"{prefix}:{document.name}"
+        root = f"{by_document[document.name]}:{document.name}"
         wrappers = {
             "create": ([root], [keys]),
             "read": ([keys], [root]),
@@ -98,6 +100,11 @@ def _services() -> str:
     return _schema(ns.SERVICES, prefixes, body)
 
 
+def _prefixes() -> dict[str, str]:
+    documents = {prefix: document.namespace for prefix, document in DOCUMENTS.items()}
+    return {"ekl": ns.ENTITY_KEY_LIST, "qc": ns.QUERY_CRITERIA} | documents
+
+
 def _wrapper(name: str, refs: list[str]) -> list[str]:
     inner = _complex("", [f'<xs:element minOccurs="0" ref="{ref}" />' for ref in refs])
     inner[0] = "<xs:complexType>"
@@ -105,14 +112,15 @@ def _wrapper(name: str, refs: list[str]) -> list[str]:
 
 
 def _no_namespace() -> str:
-    prefixes = {"ekl": ns.ENTITY_KEY_LIST, "qc": ns.QUERY_CRITERIA, "cust": ns.CUSTOMER, "fti": ns.FREE_TEXT_INVOICE}
     body = [
         '<xs:element name="EntityKeyList" type="ekl:EntityKeyList" />',
         '<xs:element name="QueryCriteria" type="qc:QueryCriteria" />',
-        '<xs:element name="AxdCustomer" type="cust:AxdCustomer" />',
-        '<xs:element name="AxdFreeTextInvoice" type="fti:AxdFreeTextInvoice" />',
     ]
-    return _schema(None, prefixes, body)
+    body += [
+        f'<xs:element name="Axd{document.name}" type="{prefix}:Axd{document.name}" />'
+        for prefix, document in DOCUMENTS.items()
+    ]
+    return _schema(None, _prefixes(), body)
 
 
 def _entity_key_list() -> str:
@@ -230,6 +238,9 @@ def _shared_types() -> str:
     dimensions = '<xs:element name="Values" type="tns:AxdType_DimensionAttributeValues" />'
     body += _complex("AxdType_DimensionAttributeValueSet", [dimensions])
     body += _complex("AxdType_DefaultAccount", _strings("MainAccount"))
+    optional = f'<xs:element {OPTIONAL} name="Values" type="tns:AxdType_DimensionAttributeValues" />'
+    body += _complex("AxdType_MultiTypeAccount", [*_strings("DisplayValue", "Account"), optional])
+    body += _complex("AxdType_MultiTypeDefaultAccount", _strings("Account"))
     return _schema(ns.SHARED_TYPES, {}, body)
 
 
@@ -309,12 +320,17 @@ TARGETS: tuple[tuple[str | None, Callable[[], str]], ...] = (
     (ns.ENTITY_KEY_LIST, _entity_key_list),
     (ns.ENTITY_KEY, _entity_key),
     (ns.QUERY_CRITERIA, _query_criteria),
-    (ns.CUSTOMER, lambda: _document(CUSTOMER)),
-    (ns.FREE_TEXT_INVOICE, lambda: _document(FREE_TEXT_INVOICE)),
+    (DOCUMENTS["cust"].namespace, lambda: _document(DOCUMENTS["cust"])),
+    (DOCUMENTS["fti"].namespace, lambda: _document(DOCUMENTS["fti"])),
     (ns.SHARED_TYPES, _shared_types),
     (ns.CONTEXT, _call_context),
     (ns.ARRAYS, _arrays),
     (ns.FAULT, _fault),
     (ns.INFOLOG, _infolog),
+    *(
+        (document.namespace, partial(_document, document))
+        for prefix, document in DOCUMENTS.items()
+        if prefix not in ("cust", "fti")
+    ),
 )
 """Namespace and renderer of each part; the index is the part's number."""

@@ -16,7 +16,7 @@ from psycopg.sql import SQL, Composed, Identifier
 from sandbox.ax.contract.entities import Field
 from sandbox.ax.contract.types import ENUMS
 from sandbox.ax.model.faults import AifError
-from sandbox.ax.model.tables import Table
+from sandbox.ax.model.table import Table
 
 _OPERATORS = {
     "Equal": SQL("="),

@@ -21,14 +21,17 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composable, Composed, Identifier, Placeholder
 from psycopg.types.datetime import TimestampLoader
 
-from sandbox.ax.model.tables import FIRST_RECID, TABLES
+from sandbox.ax.model.faults import AifError
+from sandbox.ax.model.table import FIRST_RECID
+from sandbox.ax.model.tables import TABLES
 
 Row = dict[str, Any]
 
 SETUP = """
 CREATE SCHEMA IF NOT EXISTS ax;
 CREATE TABLE IF NOT EXISTS ax.number_sequence (
-    company text, reference text, format text NOT NULL, next bigint NOT NULL, PRIMARY KEY (company, reference));
+    company text, reference text, format text NOT NULL, next bigint NOT NULL, last bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (company, reference));
 CREATE TABLE IF NOT EXISTS ax.message (
     operation text, message_id text, response bytea, processed_at timestamp NOT NULL,
     PRIMARY KEY (operation, message_id));
@@ -43,7 +46,20 @@ INDEXES = (
     ("LOGISTICSELECTRONICADDRESS", "LOCATION"),
     ("DIRPARTYLOCATIONROLE", "PARTYLOCATION"),
     ("CUSTINVOICETABLE", "CUSTOMERREF"),
+    ("CUSTINVOICETABLE", "POSTED"),
     ("CUSTINVOICELINE", "PARENTRECID"),
+    ("VENDTABLE", "YOURACCOUNTNUM"),
+    ("VENDTABLE", "RECID"),
+    ("LEDGERJOURNALTABLE", "NAME"),
+    ("LEDGERJOURNALTABLE", "POSTED"),
+    ("LEDGERJOURNALTRANS", "JOURNALNUM"),
+    ("CUSTTRANS", "ACCOUNTNUM"),
+    ("CUSTTRANSOPEN", "ACCOUNTNUM"),
+    ("CUSTTRANSOPEN", "REFRECID"),
+    ("VENDTRANS", "ACCOUNTNUM"),
+    ("VENDTRANSOPEN", "ACCOUNTNUM"),
+    ("VENDTRANSOPEN", "REFRECID"),
+    ("DIMENSIONATTRIBUTEVALUECOMBINATION", "DISPLAYVALUE"),
 )
 """Indexes beside the primary keys that the look-ups of a call need."""
 
@@ -186,16 +202,18 @@ class Transaction:
     def number(self, reference: str) -> str:
         """Draw the next number of the company's sequence `reference`; the sequence is locked until the commit.
 
-        A rollback gives the number back: the sequences are continuous. Raises: KeyError when the company has no
-        such sequence.
+        A rollback gives the number back: the sequences are continuous. Raises: AifError when the company has no
+        such sequence, or its last number is used (texts unverified).
         """
         statement = SQL(
             "UPDATE ax.number_sequence SET next = next + 1 WHERE company = %s AND reference = %s"
-            " RETURNING format, next - 1 AS number"
+            " RETURNING format, next - 1 AS number, last"
         )
         row = self._connection.execute(statement, [self.company, reference]).fetchone()
         if row is None:
-            raise KeyError(reference)
+            raise AifError(f"The number sequence for '{reference}' has not been set up.", code="NumberSequence")
+        if row["last"] and row["number"] > row["last"]:
+            raise AifError(f"The number sequence for '{reference}' has been exceeded.", code="NumberSequence")
         return str(row["format"]).format(row["number"])
 
     def serialize(self, subject: str) -> None:

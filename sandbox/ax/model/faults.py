@@ -86,6 +86,20 @@ def must_be_filled(field: str) -> AifError:
     return AifError(f"Field '{field}' must be filled in.", code="ValidationFailed", field=field)
 
 
+def invalid_combination(account: str, reason: str, field: str) -> AifError:
+    """An account structure does not allow main account and dimensions (text unverified)."""
+    return AifError(
+        f"The combination of account {account} and its dimensions is not valid: {reason}.",
+        code="ValidationFailed",
+        field=field,
+    )
+
+
+def refused(text: str, field: str = "") -> AifError:
+    """A business rule says no (texts unverified; F12 and the like)."""
+    return AifError(text, code="ValidationFailed", field=field)
+
+
 def update_conflict(table: str, recid: int) -> AifError:
     """F18: the RecVersion that came is not the stored one; names table and record as the reference says AX does."""
     return AifError(

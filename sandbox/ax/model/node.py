@@ -11,6 +11,18 @@ class Nil(Enum):
     NIL = "nil"
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A multi-type account: main account with dimensions, or the number of a customer, vendor or bank account.
+
+    `display` is the text that AX composes of account and dimensions; only an answer has it.
+    """
+
+    account: str
+    dimensions: dict[str, str] = field(default_factory=dict)
+    display: str = ""
+
+
 @dataclass(slots=True)
 class Node:
     """One entity of a document: its element name, XSD type, attributes, field values and child entities."""

@@ -11,7 +11,7 @@ from typing import Any
 from sandbox.ax.contract.types import ENUMS
 from sandbox.ax.model import faults
 from sandbox.ax.model.database import Row, Transaction
-from sandbox.ax.model.tables import FIRST_RECID
+from sandbox.ax.model.table import FIRST_RECID
 
 NO_END = datetime(2154, 12, 31, 23, 59, 59)  # noqa: DTZ001 - AX's 'never', stored as naive UTC
 """VALIDTO of what is valid now (ax-aif.md section 5)."""

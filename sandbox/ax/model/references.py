@@ -24,6 +24,14 @@ PAYMENT_TERM = Reference("Terms of payment", "PAYMTERM", "PAYMTERMID", "Terms of
 PAYMENT_MODE = Reference("Method of payment", "CUSTPAYMMODETABLE", "PAYMMODE", "Methods of payment - customers")
 TAX_GROUP = Reference("Sales tax group", "TAXGROUPHEADING", "TAXGROUP", "Sales tax groups")
 TAX_ITEM_GROUP = Reference("Item sales tax group", "TAXITEMGROUPHEADING", "TAXITEMGROUP", "Item sales tax groups")
+VENDOR_ACCOUNT = Reference("Vendor account", "VENDTABLE", "ACCOUNTNUM", "Vendors")
+VENDOR_GROUP = Reference("Vendor group", "VENDGROUP", "VENDGROUP", "Vendor groups")
+VENDOR_PAYMENT_MODE = Reference("Method of payment", "VENDPAYMMODETABLE", "PAYMMODE", "Methods of payment - vendors")
+BANK_ACCOUNT = Reference("Bank account", "BANKACCOUNTTABLE", "ACCOUNTID", "Bank accounts")
+JOURNAL_NAME = Reference("Name", "LEDGERJOURNALNAME", "JOURNALNAME", "Journal names")
+CUSTOMER_PROFILE = Reference("Posting profile", "CUSTLEDGER", "POSTINGPROFILE", "Customer posting profiles")
+VENDOR_PROFILE = Reference("Posting profile", "VENDLEDGER", "POSTINGPROFILE", "Vendor posting profiles")
+RATE_TYPE = Reference("Exchange rate type", "EXCHANGERATETYPE", "NAME", "Exchange rate types")
 MAIN_ACCOUNT = Reference("Main account", "MAINACCOUNT", "MAINACCOUNTID", "Main accounts")
 
 CUSTOMER_FIELDS: dict[str, Reference] = {
@@ -32,6 +40,17 @@ CUSTOMER_FIELDS: dict[str, Reference] = {
     "InvoiceAccount": Reference("Invoice account", "CUSTTABLE", "ACCOUNTNUM", "Customers"),
     "PaymTermId": PAYMENT_TERM,
     "PaymMode": PAYMENT_MODE,
+    "TaxGroup": TAX_GROUP,
+    "DlvMode": Reference("Mode of delivery", "DLVMODE", "CODE", "Modes of delivery"),
+    "DlvTerm": Reference("Delivery terms", "DLVTERM", "CODE", "Terms of delivery"),
+}
+
+VENDOR_FIELDS: dict[str, Reference] = {
+    "VendGroup": VENDOR_GROUP,
+    "Currency": CURRENCY,
+    "InvoiceAccount": Reference("Invoice account", "VENDTABLE", "ACCOUNTNUM", "Vendors"),
+    "PaymTermId": PAYMENT_TERM,
+    "PaymMode": VENDOR_PAYMENT_MODE,
     "TaxGroup": TAX_GROUP,
     "DlvMode": Reference("Mode of delivery", "DLVMODE", "CODE", "Modes of delivery"),
     "DlvTerm": Reference("Delivery terms", "DLVTERM", "CODE", "Terms of delivery"),

@@ -1,15 +1,17 @@
-"""The end state for reconciliation: customers and free-text invoices as they are stored, all companies, no filter."""
+"""The end state for reconciliation: what is stored, all companies, no filter. `ledger_state` has the ledger's part."""
 
 from collections import defaultdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from sandbox.ax.model import ledger_state
 from sandbox.ax.model.database import AxDatabase, Row
+from sandbox.ax.model.json_values import date_text, decimal_text
 
 
 def snapshot(database: AxDatabase, now: datetime) -> dict[str, Any]:
-    """Return customers, invoices with lines, and totals by company, as JSON values; amounts are decimal text."""
+    """Return everything stored, as JSON values; amounts are decimal text."""
     with database.transaction("", now) as transaction:
         tables = {
             name: transaction.execute(f'SELECT * FROM dbo."{name}" ORDER BY "RECID"')  # noqa: S608 - fixed names
@@ -22,6 +24,8 @@ def snapshot(database: AxDatabase, now: datetime) -> dict[str, Any]:
                 "DIMENSIONATTRIBUTEVALUE",
                 "DIMENSIONATTRIBUTEVALUESETITEM",
                 "DIMENSIONATTRIBUTEVALUECOMBINATION",
+                "VENDTABLE",
+                *ledger_state.TABLES,
             )
         }
     parties = {row["RECID"]: row for row in tables["DIRPARTYTABLE"]}
@@ -32,7 +36,13 @@ def snapshot(database: AxDatabase, now: datetime) -> dict[str, Any]:
     for row in tables["CUSTINVOICELINE"]:
         lines[row["PARENTRECID"]].append(_line(row, accounts, sets))
     invoices = [_invoice(row, lines[row["RECID"]], sets) for row in tables["CUSTINVOICETABLE"]]
-    return {"customers": customers, "free_text_invoices": invoices, "totals": _totals(customers, invoices)}
+    return {
+        "customers": customers,
+        "vendors": [_vendor(row, parties[row["PARTY"]]) for row in tables["VENDTABLE"]],
+        "free_text_invoices": invoices,
+        "totals": _totals(customers, invoices),
+        **ledger_state.snapshot(tables),
+    }
 
 
 def _dimension_sets(tables: dict[str, list[Row]]) -> dict[int, dict[str, str]]:
@@ -58,6 +68,20 @@ def _customer(row: Row, party: Row) -> dict[str, Any]:
     }
 
 
+def _vendor(row: Row, party: Row) -> dict[str, Any]:
+    return {
+        "company": row["DATAAREAID"],
+        "account": row["ACCOUNTNUM"],
+        "name": party["NAME"],
+        "group": row["VENDGROUP"],
+        "currency": row["CURRENCY"],
+        "vat": row["VATNUM"],
+        "your_account_number": row["YOURACCOUNTNUM"],
+        "rec_id": row["RECID"],
+        "party": row["PARTY"],
+    }
+
+
 def _invoice(row: Row, lines: list[dict[str, Any]], sets: dict[int, dict[str, str]]) -> dict[str, Any]:
     amount = sum((Decimal(line["amount_cur"]) for line in lines), Decimal(0))
     tax = sum((Decimal(line["tax_amount"]) for line in lines), Decimal(0))
@@ -66,22 +90,23 @@ def _invoice(row: Row, lines: list[dict[str, Any]], sets: dict[int, dict[str, st
         "rec_id": row["RECID"],
         "invoice_id": row["INVOICEID"],
         "posted": bool(row["POSTED"]),
+        "posting_error": row["LOG"] if not row["POSTED"] else "",
         "customer_account": row["ORDERACCOUNT"],
         "invoice_account": row["INVOICEACCOUNT"],
         "name": row["NAME"],
         "currency": row["CURRENCYCODE"],
         "customer_ref": row["CUSTOMERREF"],
         "purch_order_form_num": row["PURCHORDERFORMNUM"],
-        "invoice_date": _date(row["INVOICEDATE"]),
-        "due_date": _date(row["DUEDATE"]),
-        "document_date": _date(row["DOCUMENTDATE"]),
+        "invoice_date": date_text(row["INVOICEDATE"]),
+        "due_date": date_text(row["DUEDATE"]),
+        "document_date": date_text(row["DOCUMENTDATE"]),
         "payment": row["PAYMENT"],
         "includes_tax": bool(row["INCLTAX"]),
         "dimensions": sets.get(row["DEFAULTDIMENSION"], {}),
         "lines": lines,
-        "amount_cur": _text(amount),
-        "tax_amount": _text(tax),
-        "total": _text(amount if row["INCLTAX"] else amount + tax),
+        "amount_cur": decimal_text(amount),
+        "tax_amount": decimal_text(tax),
+        "total": decimal_text(amount if row["INCLTAX"] else amount + tax),
     }
 
 
@@ -90,10 +115,10 @@ def _line(row: Row, accounts: dict[int, str], sets: dict[int, dict[str, str]]) -
         "rec_id": row["RECID"],
         "line_number": int(row["LINENUM"]),
         "description": row["DESCRIPTION"],
-        "quantity": _text(row["QUANTITY"]),
-        "unit_price": _text(row["UNITPRICE"]),
-        "amount_cur": _text(row["AMOUNTCUR"]),
-        "tax_amount": _text(row["TAXAMOUNT"]),
+        "quantity": decimal_text(row["QUANTITY"]),
+        "unit_price": decimal_text(row["UNITPRICE"]),
+        "amount_cur": decimal_text(row["AMOUNTCUR"]),
+        "tax_amount": decimal_text(row["TAXAMOUNT"]),
         "main_account": accounts.get(row["LEDGERDIMENSION"], ""),
         "tax_group": row["TAXGROUP"],
         "tax_item_group": row["TAXITEMGROUP"],
@@ -114,18 +139,8 @@ def _totals(customers: list[dict[str, Any]], invoices: list[dict[str, Any]]) -> 
             "currency": currency,
             "customers": sum(1 for customer in customers if customer["company"] == company),
             "invoices": int(count),
-            "total": _text(total),
-            "tax_amount": _text(tax),
+            "total": decimal_text(total),
+            "tax_amount": decimal_text(tax),
         }
         for (company, currency), (count, total, tax) in sorted(sums.items())
     ]
-
-
-def _date(value: datetime) -> str | None:
-    """Return the ISO date, None for AX's null date."""
-    return None if value.year == 1900 else value.date().isoformat()
-
-
-def _text(value: Decimal) -> str:
-    """Return a decimal without trailing zeros and without exponent."""
-    return f"{value.normalize():f}" if value else "0"

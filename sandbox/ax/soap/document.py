@@ -17,7 +17,7 @@ from sandbox.ax.contract import namespaces as ns
 from sandbox.ax.contract.entities import Document, Field
 from sandbox.ax.contract.types import DECIMALS, ENUMS, PLAIN, STRINGS
 from sandbox.ax.model.faults import AifError
-from sandbox.ax.model.node import Nil, Node
+from sandbox.ax.model.node import Account, Nil, Node
 from sandbox.ax.soap.xml import elements, name_of, nsmap
 
 NULL_DATE = datetime(1900, 1, 1)  # noqa: DTZ001 - AX's null date, stored as naive UTC
@@ -70,8 +70,10 @@ def _value(element: etree._Element, declared: Field) -> Any:
             [part.text or "" for part in elements(value)] for values in elements(element) for value in elements(values)
         ]
         return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
-    if declared.type == "DefaultAccount":
+    if declared.type in ("DefaultAccount", "MultiTypeDefaultAccount"):
         return "".join(part.text or "" for part in elements(element))
+    if declared.type == "MultiTypeAccount":
+        return _account(element)
     text = element.text or ""
     length = declared.own_length or STRINGS.get(declared.type)
     if length:
@@ -82,6 +84,20 @@ def _value(element: etree._Element, declared: Field) -> Any:
         return _typed(text.strip(), declared.type)
     except (ValueError, InvalidOperation) as error:
         raise AifError(f"The value '{text}' of element '{declared.name}' is not valid.", field=declared.name) from error
+
+
+def _account(element: etree._Element) -> Account:
+    """Read a multi-type account. DisplayValue is mandatory in the schema and AX computes it itself: not used."""
+    parts = {name_of(part)[1]: part for part in elements(element)}
+    account = parts.get("Account")
+    pairs = (
+        [[item.text or "" for item in elements(value)] for value in elements(parts["Values"])]
+        if ("Values" in parts)
+        else []
+    )
+    return Account(
+        (account.text or "") if account is not None else "", {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+    )
 
 
 def _typed(text: str, type_name: str) -> Any:
@@ -129,6 +145,11 @@ def _write_value(parent: etree._Element, document: Document, declared: Field, va
             etree.SubElement(item, f"{{{ns.SHARED_TYPES}}}Value").text = text
     elif declared.type == "DefaultAccount":
         etree.SubElement(element, f"{{{ns.SHARED_TYPES}}}MainAccount").text = value
+    elif declared.type == "MultiTypeDefaultAccount":
+        etree.SubElement(element, f"{{{ns.SHARED_TYPES}}}Account").text = value
+    elif declared.type == "MultiTypeAccount":
+        etree.SubElement(element, f"{{{ns.SHARED_TYPES}}}DisplayValue").text = value.display
+        etree.SubElement(element, f"{{{ns.SHARED_TYPES}}}Account").text = value.account
     else:
         element.text = as_text(value, declared.type)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from lxml import etree
 
 from sandbox.ax.contract import namespaces as ns
-from sandbox.ax.contract.entities import SERVICES, Document
+from sandbox.ax.contract.entities import Document
+from sandbox.ax.contract.services import SERVICES
 from sandbox.ax.contract.wsdl import message_name
 from sandbox.ax.soap import faults
 from sandbox.ax.soap.xml import elements, name_of, nsmap, parse

@@ -12,8 +12,8 @@ from typing import Any
 
 from lxml import etree
 
-from sandbox.ax.contract.entities import SERVICES
 from sandbox.ax.contract.schema import load_schema
+from sandbox.ax.contract.services import SERVICES
 from sandbox.ax.model.faults import SchemaError
 from sandbox.ax.soap.xml import elements, name_of
 

@@ -6,9 +6,16 @@ import pytest
 from lxml import etree
 
 from sandbox.ax.contract import namespaces as ns
-from sandbox.ax.contract.entities import CUST_TABLE, FREE_TEXT_INVOICE, SERVICES
+from sandbox.ax.contract.entities import CUST_TABLE, FREE_TEXT_INVOICE, VEND_TABLE
 from sandbox.ax.contract.files import FOLDER, published, render
+from sandbox.ax.contract.ledger_entities import (
+    CURRENCY_PAIR,
+    EXCHANGE_RATE,
+    LEDGER_JOURNAL_TABLE,
+    LEDGER_JOURNAL_TRANS,
+)
 from sandbox.ax.contract.schema import load_schema
+from sandbox.ax.contract.services import SERVICES
 
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 XS = "{http://www.w3.org/2001/XMLSchema}"
@@ -26,7 +33,7 @@ def test_all_parts_compile_to_one_schema():
 def test_the_router_port_comes_first_and_has_no_operation():
     root = etree.fromstring(render()["xppservice.wsdl"].encode())
     ports = [port.get("name") for port in root.iter(f"{WSDL}port")]
-    assert ports == ["serviceEndpoint", "BasicHttpBinding_CustomerService", "BasicHttpBinding_FreeTextInvoiceService"]
+    assert ports == ["serviceEndpoint", *(f"BasicHttpBinding_{service}" for service in SERVICES)]
     router = next(binding for binding in root.iter(f"{WSDL}binding") if binding.get("name") == "serviceEndpoint")
     assert router.find(f"{WSDL}operation") is None
 
@@ -49,6 +56,16 @@ def test_customer_fields_are_alphabetical_whatever_their_case():
     # Underscores sort behind letters in AX, so the suffixed localisation fields are left out here.
     plain = [name.lower() for name in names[1:] if "_" not in name]
     assert plain == sorted(plain)
+
+
+@pytest.mark.parametrize(
+    "entity",
+    [VEND_TABLE, LEDGER_JOURNAL_TABLE, LEDGER_JOURNAL_TRANS, CURRENCY_PAIR, EXCHANGE_RATE],
+    ids=lambda entity: entity.type,
+)
+def test_fields_of_the_reconstructed_documents_are_alphabetical_whatever_their_case(entity):
+    names = [field.name.lower() for field in entity.fields if field.name != "_DocumentHash"]
+    assert names == sorted(names)
 
 
 def test_every_entity_requires_its_class_attribute():

@@ -8,7 +8,9 @@ from sandbox.ax.contract.entities import (
     CUST_TABLE,
     DIR_PARTY,
     POSTAL_ADDRESS,
+    VEND_TABLE,
 )
+from sandbox.ax.contract.ledger_entities import LEDGER_JOURNAL_TABLE, LEDGER_JOURNAL_TRANS
 from sandbox.ax.contract.types import STRINGS
 from sandbox.ax.model.tables import TABLES
 
@@ -46,6 +48,9 @@ def test_every_column_is_not_null_with_a_default(table):
         ("LOGISTICSPOSTALADDRESS", POSTAL_ADDRESS),
         ("CUSTINVOICETABLE", CUST_INVOICE_TABLE),
         ("CUSTINVOICELINE", CUST_INVOICE_LINE),
+        ("VENDTABLE", VEND_TABLE),
+        ("LEDGERJOURNALTABLE", LEDGER_JOURNAL_TABLE),
+        ("LEDGERJOURNALTRANS", LEDGER_JOURNAL_TRANS),
     ],
 )
 def test_columns_are_as_long_as_their_fields(table, entity):

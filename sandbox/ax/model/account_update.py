@@ -1,4 +1,4 @@
-"""Update of the Customer document: concurrency checks, then a partial or a full change.
+"""Update of the Customer and Vendor documents: concurrency checks, then a partial or a full change.
 
 Partial (action="update" on the top entity): omitted and nil fields stay, `<X/>` clears; children carry an
 action each. Full (no action, or replace): omitted fields are reset and omitted children deleted (ax-aif.md
@@ -8,9 +8,9 @@ section 8).
 from typing import Any
 
 from sandbox.ax.contract import entities
-from sandbox.ax.model import customers, dimensions, faults, parties, references
-from sandbox.ax.model.customer_scope import CONTACT_COLUMNS, CUSTOMER_COLUMNS, PARTY_FIELDS, refuse_unknown
-from sandbox.ax.model.customers import Stored
+from sandbox.ax.model import accounts, dimensions, faults, parties, references
+from sandbox.ax.model.account_scope import CONTACT_COLUMNS, PARTY_FIELDS, Role, refuse_unknown
+from sandbox.ax.model.accounts import Stored
 from sandbox.ax.model.database import Row, Transaction
 from sandbox.ax.model.node import Nil, Node
 from sandbox.ax.model.tables import TABLES
@@ -18,20 +18,20 @@ from sandbox.ax.model.tables import TABLES
 _KEPT = frozenset({"AccountNum", "DefaultDimension", "Party"})
 
 
-def update(transaction: Transaction, account: str, node: Node, *, clear_nil: bool) -> None:
-    """Change the customer `account` as the entity says.
+def update(transaction: Transaction, role: Role, account: str, node: Node, *, clear_nil: bool) -> None:
+    """Change the customer or vendor `account` as the entity says.
 
-    Raises: AifError F1 (no such customer), F2 (hash), F18 (RecVersion), F9, F10.
+    Raises: AifError F1 (no such account), F2 (hash), F18 (RecVersion), F9, F10.
     """
-    stored = customers.load(transaction, account, lock=True)
+    stored = accounts.load(transaction, role, account, lock=True)
     if stored is None:
         raise faults.not_identified()
     if node.action in ("create", "delete"):
-        raise faults.AifError(f"The action '{node.action}' is not allowed on an update of CustTable.")
+        raise faults.AifError(f"The action '{node.action}' is not allowed on an update of {node.name}.")
     refuse_unknown(node, creating=False)
     check_versions(node, stored)
     partial = node.action == "update"
-    _update_customer(transaction, node, stored.customer, partial=partial, clear_nil=clear_nil)
+    _update_account(transaction, role, node, stored.account, partial=partial, clear_nil=clear_nil)
     found = node.named("DirParty")
     if found:
         _update_party(transaction, found[0], stored, partial=partial)
@@ -45,7 +45,7 @@ def check_versions(node: Node, stored: Stored) -> None:
     if document_hash and document_hash != stored.document_hash:
         raise faults.stale_hash()
     checked = bool(document_hash)
-    checked |= _check_version(node, stored.customer, "CustTable")
+    checked |= _check_version(node, stored.account, node.name)
     for party in node.named("DirParty"):
         checked |= _check_version(party, stored.party, "DirPartyTable")
         links = {row["RECID"]: row for row in stored.links}
@@ -76,24 +76,26 @@ def _check_postal_version(node: Node, stored: Stored) -> None:
         raise faults.update_conflict("LogisticsPostalAddress", recid)
 
 
-def _update_customer(transaction: Transaction, node: Node, row: Row, *, partial: bool, clear_nil: bool) -> None:
+def _update_account(
+    transaction: Transaction, role: Role, node: Node, row: Row, *, partial: bool, clear_nil: bool
+) -> None:
     columns = {
         column: value
-        for name, column in CUSTOMER_COLUMNS.items()
+        for name, column in role.columns.items()
         if name not in _KEPT
-        and (value := _new_value(node, name, TABLES["CUSTTABLE"].types[column], partial)) is not None
+        and (value := _new_value(node, name, TABLES[role.table].types[column], partial)) is not None
     }
-    if "CUSTGROUP" in columns and not columns["CUSTGROUP"]:
-        raise faults.must_be_filled("Customer group")
-    texts = {name: columns.get(name.upper(), "") for name in references.CUSTOMER_FIELDS}
-    references.check_all(transaction, references.CUSTOMER_FIELDS, texts)
+    if role.group_table in columns and not columns[role.group_table]:
+        raise faults.must_be_filled(role.group_label)
+    texts = {name: columns.get(name.upper(), "") for name in role.references}
+    references.check_all(transaction, role.references, texts)
     dimension = node.values.get("DefaultDimension")
     if isinstance(dimension, dict):
         columns["DEFAULTDIMENSION"] = dimensions.value_set(transaction, dimension)
     elif (dimension is Nil.NIL and clear_nil) or not partial:
         columns["DEFAULTDIMENSION"] = 0
     if columns:
-        transaction.update("CUSTTABLE", row["RECID"], columns | {"MODIFIEDDATETIME": transaction.now})
+        transaction.update(role.table, row["RECID"], columns | {"MODIFIEDDATETIME": transaction.now})
 
 
 def _new_value(node: Node, name: str, column_type: str, partial: bool) -> Any:
@@ -108,7 +110,7 @@ def _new_value(node: Node, name: str, column_type: str, partial: bool) -> Any:
 def _update_party(transaction: Transaction, party: Node, stored: Stored, *, partial: bool) -> None:
     """Change the party and its children; `partial` is that of the top entity."""
     if party.action in ("create", "delete"):
-        raise faults.AifError(f"The action '{party.action}' is not allowed on the DirParty of a customer.")
+        raise faults.AifError(f"The action '{party.action}' is not allowed on a DirParty.")
     partial = partial or party.action == "update"
     columns: dict[str, Any] = {}
     for name in PARTY_FIELDS:
@@ -134,11 +136,11 @@ def _update_child(transaction: Transaction, child: Node, party: int, stored: Sto
     recid = child.get("RecId", 0)
     action = child.action or ("update" if recid else "create")
     if action == "create":
-        add = customers.add_address if child.name == "DirPartyPostalAddressView" else None
+        add = accounts.add_address if child.name == "DirPartyPostalAddressView" else None
         if add is not None:
             add(transaction, party, child, only=False)
         else:
-            customers.add_contact(transaction, party, child)
+            accounts.add_contact(transaction, party, child)
         return 0
     link = next((row for row in stored.links if row["RECID"] == recid), None)
     if link is None or not child.get("RecVersion", 0):
@@ -155,7 +157,7 @@ def _update_child(transaction: Transaction, child: Node, party: int, stored: Sto
 
 
 def _update_address(transaction: Transaction, child: Node, link: Row, address: Row, *, partial: bool) -> None:
-    columns = customers.address_columns(child)
+    columns = accounts.address_columns(child)
     if not partial:
         columns = dict.fromkeys(parties.ADDRESS_COLUMNS, "") | columns
     new_period = child.update_mode in ("CreateNewTimePeriod", "EffectiveBased")
@@ -180,4 +182,4 @@ def _update_link(transaction: Transaction, child: Node, link: Row) -> None:
     if "IsPrimary" in child.values:
         transaction.update("DIRPARTYLOCATION", link["RECID"], {"ISPRIMARY": child.get("IsPrimary", 0)})
     if "Roles" in child.values:
-        parties.set_roles(transaction, link["RECID"], customers.roles(child))
+        parties.set_roles(transaction, link["RECID"], accounts.roles(child))

@@ -1,6 +1,5 @@
-"""The Customer document over CUSTTABLE and the global address book: create, read, find."""
+"""The Customer and Vendor documents over their tables and the global address book: create, read, find."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,43 +8,39 @@ import psycopg
 
 from sandbox.ax.contract import entities
 from sandbox.ax.model import dimensions, faults, parties, references
-from sandbox.ax.model.criteria import Criterion, condition
-from sandbox.ax.model.customer_scope import (
+from sandbox.ax.model.account_scope import (
     ADDRESS_FIELDS,
     CONTACT_COLUMNS,
-    CUSTOMER_COLUMNS,
-    CUSTOMER_FIELDS,
     PARTY_FIELDS,
     REFERENCES,
+    Role,
     is_set,
     refuse_unknown,
 )
+from sandbox.ax.model.criteria import Criterion, condition
 from sandbox.ax.model.database import Row, Transaction
+from sandbox.ax.model.document_hash import document_hash
 from sandbox.ax.model.node import Nil, Node
 from sandbox.ax.model.tables import TABLES
 
-LABEL = "Customers"
-TABLE = TABLES["CUSTTABLE"]
 ORGANIZATION_TYPES = (entities.DIR_ORGANIZATION.type, entities.DIR_ORGANIZATION_BASE.type)
 
 
-def create(transaction: Transaction, node: Node, *, company_currency: str, manual_numbers: bool) -> str:
-    """Store one customer and return its account number.
+def create(transaction: Transaction, role: Role, node: Node, *, company_currency: str, manual_numbers: bool) -> str:
+    """Store one customer or vendor and return its account number.
 
     Without AccountNum the number sequence gives one. Currency, terms and tax group that are omitted come from
-    the company and the customer group.
+    the company and the group.
 
     Raises: AifError F3 (account exists), F9 (unknown reference), F10 (mandatory field empty).
     """
     refuse_unknown(node, creating=True)
-    account = _account_number(transaction, node, manual_numbers=manual_numbers)
-    group = transaction.row("CUSTGROUP", CUSTGROUP=node.get("CustGroup"))
-    if not node.get("CustGroup"):
-        raise faults.must_be_filled("Customer group")
+    account = _account_number(transaction, role, node, manual_numbers=manual_numbers)
+    group = transaction.row(role.group_table, **{role.group_table: node.get(role.group_field)})
+    if not node.get(role.group_field):
+        raise faults.must_be_filled(role.group_label)
     columns = {
-        column: node.get(name)
-        for name, column in CUSTOMER_COLUMNS.items()
-        if is_set(node, name) and name not in REFERENCES
+        column: node.get(name) for name, column in role.columns.items() if is_set(node, name) and name not in REFERENCES
     }
     columns |= {"ACCOUNTNUM": account, "CREATEDDATETIME": transaction.now, "MODIFIEDDATETIME": transaction.now}
     defaults = {
@@ -54,41 +49,39 @@ def create(transaction: Transaction, node: Node, *, company_currency: str, manua
         "TAXGROUP": group["TAXGROUPID"] if group else "",
     }
     columns = {name: value for name, value in defaults.items() if value} | columns
-    references.check_all(
-        transaction,
-        references.CUSTOMER_FIELDS,
-        {name: columns.get(name.upper(), "") for name in references.CUSTOMER_FIELDS},
-    )
+    texts = {name: columns.get(name.upper(), "") for name in role.references}
+    references.check_all(transaction, role.references, texts)
     columns["DEFAULTDIMENSION"] = dimensions.value_set(transaction, node.get("DefaultDimension", {}))
     columns["PARTY"] = create_party(transaction, node)
-    if transaction.row("CUSTTABLE", ACCOUNTNUM=account) is not None:
-        raise faults.already_exists(LABEL, "CustTable", f"Customer account: {account}")
+    exists = faults.already_exists(role.label, role.document.top.name, f"{role.record}: {account}")
+    if transaction.row(role.table, ACCOUNTNUM=account) is not None:
+        raise exists
     try:
-        transaction.insert("CUSTTABLE", columns)
+        transaction.insert(role.table, columns)
     except psycopg.errors.UniqueViolation as error:  # another call committed the same account meanwhile
-        raise faults.already_exists(LABEL, "CustTable", f"Customer account: {account}") from error
+        raise exists from error
     return account
 
 
-def _account_number(transaction: Transaction, node: Node, *, manual_numbers: bool) -> str:
+def _account_number(transaction: Transaction, role: Role, node: Node, *, manual_numbers: bool) -> str:
     account = node.values.get("AccountNum")
     if account is None or account is Nil.NIL:
-        return transaction.number("customer")
+        return transaction.number(role.sequence)
     # An empty element is not an omitted one: AX then asks for the mandatory field (ax-aif.md section 5).
     if not account:
-        raise faults.must_be_filled("Customer account")
+        raise faults.must_be_filled(role.record)
     if not manual_numbers:
         raise faults.AifError("Number selection is not set to manual.", field="AccountNum")
     return str(account)
 
 
 def create_party(transaction: Transaction, node: Node) -> int:
-    """Create the customer's party with its addresses and contacts, and return its RECID."""
+    """Create the party of a customer or vendor with its addresses and contacts, and return its RECID."""
     found = node.named("DirParty")
     if not found:
         raise faults.must_be_filled("Name")
     if len(found) > 1:
-        raise faults.AifError("A customer has one DirParty only.", field="DirParty")
+        raise faults.AifError(f"A {node.name} has one DirParty only.", field="DirParty")
     party = found[0]
     columns = party_columns(party)
     if party.type == entities.DIR_PERSON.type:
@@ -153,9 +146,9 @@ def add_contact(transaction: Transaction, party: int, contact: Node) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A customer as the tables hold it: the rows whose RECID and RECVERSION make the document hash."""
+    """A customer or vendor as the tables hold it: the rows whose RECID and RECVERSION make the document hash."""
 
-    customer: Row
+    account: Row
     party: Row
     links: list[Row]
     addresses: dict[int, Row]
@@ -163,20 +156,18 @@ class Stored:
 
     @property
     def document_hash(self) -> str:
-        """32 hex digits over RecId and RecVersion of all records: it says *that* something changed, not what."""
-        rows = [self.customer, self.party, *self.links, *self.addresses.values(), *self.contacts.values()]
-        text = ",".join(sorted(f"{row['RECID']}:{row['RECVERSION']}" for row in rows))
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        """The hash over all records."""
+        return document_hash([self.account, self.party, *self.links, *self.addresses.values(), *self.contacts.values()])
 
 
-def load(transaction: Transaction, account: str, *, lock: bool = False) -> Stored | None:
-    """Return the customer with this account number, or None."""
-    customer = transaction.row("CUSTTABLE", lock=lock, ACCOUNTNUM=account)
-    return None if customer is None else _stored(transaction, customer, lock=lock)
+def load(transaction: Transaction, role: Role, account: str, *, lock: bool = False) -> Stored | None:
+    """Return the customer or vendor with this account number, or None."""
+    row = transaction.row(role.table, lock=lock, ACCOUNTNUM=account)
+    return None if row is None else _stored(transaction, row, lock=lock)
 
 
-def _stored(transaction: Transaction, customer: Row, *, lock: bool = False) -> Stored:
-    party = transaction.rows("DIRPARTYTABLE", lock=lock, RECID=customer["PARTY"])[0]
+def _stored(transaction: Transaction, account: Row, *, lock: bool = False) -> Stored:
+    party = transaction.rows("DIRPARTYTABLE", lock=lock, RECID=account["PARTY"])[0]
     links = transaction.rows("DIRPARTYLOCATION", PARTY=party["RECID"])
     addresses: dict[int, Row] = {}
     contacts: dict[int, Row] = {}
@@ -187,27 +178,28 @@ def _stored(transaction: Transaction, customer: Row, *, lock: bool = False) -> S
         contact = transaction.row("LOGISTICSELECTRONICADDRESS", LOCATION=link["LOCATION"])
         if contact is not None:
             contacts[link["RECID"]] = contact
-    return Stored(customer, party, links, addresses, contacts)
+    return Stored(account, party, links, addresses, contacts)
 
 
-def find(transaction: Transaction, criteria: Sequence[Criterion], *, semantics: str) -> list[Row]:
-    """Return the CUSTTABLE rows of the company that meet the criteria, oldest first."""
-    test, parameters = condition(criteria, TABLE, "CustTable", CUSTOMER_FIELDS, semantics=semantics)
-    return transaction.select("CUSTTABLE", [test], parameters)
+def find(transaction: Transaction, role: Role, criteria: Sequence[Criterion], *, semantics: str) -> list[Row]:
+    """Return the rows of the company that meet the criteria, oldest first."""
+    top = role.document.top.name
+    test, parameters = condition(criteria, TABLES[role.table], top, role.fields, semantics=semantics)
+    return transaction.select(role.table, [test], parameters)
 
 
-def to_node(transaction: Transaction, customer: Row) -> Node:
-    """Return the customer's entity for a read or find response."""
-    stored = _stored(transaction, customer)
-    node = Node("CustTable", entities.CUST_TABLE.type)
-    node.values = {name: customer[column] for name, column in CUSTOMER_COLUMNS.items() if name not in REFERENCES}
+def to_node(transaction: Transaction, role: Role, account: Row) -> Node:
+    """Return the entity for a read or find response."""
+    stored = _stored(transaction, account)
+    node = Node(role.document.top.name, role.document.top.type)
+    node.values = {name: account[column] for name, column in role.columns.items() if name not in REFERENCES}
     node.values |= {
         "_DocumentHash": stored.document_hash,
-        "DefaultDimension": dimensions.values_of(transaction, customer["DEFAULTDIMENSION"]),
+        "DefaultDimension": dimensions.values_of(transaction, account["DEFAULTDIMENSION"]),
         "Name": stored.party["NAME"],
         "Party": stored.party["PARTYNUMBER"],
-        "RecId": customer["RECID"],
-        "RecVersion": customer["RECVERSION"],
+        "RecId": account["RECID"],
+        "RecVersion": account["RECVERSION"],
     }
     node.children = [_party_node(transaction, stored)]
     return node
