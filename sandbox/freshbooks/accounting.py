@@ -11,9 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox.freshbooks.bodies import wrapped
+from sandbox.freshbooks.errors import Refused
 from sandbox.freshbooks.grants import Token
 from sandbox.freshbooks.kind import Account, Kind, Record
 from sandbox.freshbooks.kinds import BY_PATH
+from sandbox.freshbooks.kinds.expenses import vendor_names
 from sandbox.freshbooks.query import Query, paged, parse_query
 from sandbox.freshbooks.replies import json_reply, world_of
 from sandbox.freshbooks.world import require_scope
@@ -29,12 +31,25 @@ def _enter(request: Request, verb: str) -> tuple[Token, Account, Kind]:
     if kind is None:
         raise HTTPException(404)
     require_scope(token, f"user:{kind.scope}:{verb}")
+    if kind.payable and not world.switches.accounts_payable:
+        raise Refused(403, 1003, "You do not have access to bill vendors.", object=kind.single)
     return token, world.account_for(token, params["account_id"]), kind
 
 
 async def collection(request: Request) -> Response:
     """GET lists, POST creates."""
     return await _create(request) if request.method == "POST" else _list(request)
+
+
+async def expense_vendors(request: Request) -> Response:
+    """GET the names that expenses were paid to: no ids, nothing to write (reference §5.1)."""
+    world = world_of(request)
+    token = world.grants.check(request.headers.get("authorization"))
+    require_scope(token, "user:expenses:read")
+    account = world.account_for(token, request.path_params["account_id"])
+    page, per_page = parse_query(request.scope["query_string"]).page()
+    names, meta = paged(vendor_names(account), page, per_page)
+    return json_reply({"response": {"result": {"vendors": [{"vendor": name} for name in names], **meta}}})
 
 
 async def single(request: Request) -> Response:
@@ -64,6 +79,8 @@ def _list(request: Request) -> Response:
 async def _create(request: Request) -> Response:
     world, body = world_of(request), await request.body()
     token, account, kind = _enter(request, "write")
+    if not kind.writable:
+        raise HTTPException(405)
     record, changes = world.entities.create(account, kind, wrapped(body, kind.single), world.clock())
     world.publish(account, token, changes)
     return _single_reply(request, account, kind, record)
@@ -72,6 +89,8 @@ async def _create(request: Request) -> Response:
 async def _update(request: Request) -> Response:
     world, body = world_of(request), await request.body()
     token, account, kind = _enter(request, "write")
+    if not kind.writable:
+        raise HTTPException(405)
     former = world.entities.find(account, kind, request.path_params["id"])
     record, changes = world.entities.update(account, kind, former, wrapped(body, kind.single), world.clock())
     world.publish(account, token, changes)

@@ -1,8 +1,8 @@
-"""The simulator's clock and the four ways FreshBooks writes an instant.
+"""The simulator's clock and the five ways FreshBooks writes an instant.
 
 Accounting date-times are US/Eastern wall clock without a zone, except a few keys that are UTC without a zone;
-`version` has microseconds; callbacks carry a Z (reference §5.5). Days of filters, due dates and 'overdue' are Eastern
-days (inferred).
+`version` has microseconds; projects are ISO and UTC without a Z; callbacks carry a Z (reference §5.5). Days of filters,
+due dates and 'overdue' are Eastern days (inferred).
 """
 
 from __future__ import annotations
@@ -62,6 +62,11 @@ def eastern(moment: datetime) -> str:
 def utc_plain(moment: datetime) -> str:
     """Return "YYYY-MM-DD HH:MM:SS", UTC (client.signup_date)."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def utc_iso(moment: datetime) -> str:
+    """Return "YYYY-MM-DDTHH:MM:SS", UTC without a Z (projects)."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def utc_z(moment: datetime) -> str:

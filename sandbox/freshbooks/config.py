@@ -122,6 +122,7 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True):
     duplicate_callbacks: Literal["accept", "refuse"] = "accept"
     callback_delete_status: Literal[204, 200] = 204
     list_order: Literal["id_asc", "id_desc"] = "id_asc"
+    accounts_payable: bool = True
 
 
 def _default_apps() -> list[AppConfig]:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from sandbox.freshbooks.config import AppConfig, BusinessConfig, UserConfig
 from sandbox.freshbooks.kind import Account, Kind, Record
-from sandbox.freshbooks.kinds import BY_SINGLE
+from sandbox.freshbooks.kinds import BY_SINGLE, categories
 from sandbox.freshbooks.money import Totals
 from sandbox.freshbooks.replies import json_reply, world_of
 from sandbox.freshbooks.rules import DeliveryRule, FaultRule, Limits, RuleSet
@@ -52,6 +52,12 @@ class _Seed(msgspec.Struct, forbid_unknown_fields=True):
     apps: list[AppConfig] = msgspec.field(default_factory=list)
     businesses: list[BusinessConfig] = msgspec.field(default_factory=list)
     users: list[UserConfig] = msgspec.field(default_factory=list)
+
+
+class _Category(msgspec.Struct, forbid_unknown_fields=True):
+    account_id: str
+    name: str
+    parent_id: int | None = None
 
 
 async def _decoded(request: Request, kind: type[Body]) -> Body:
@@ -154,6 +160,15 @@ async def _seed(request: Request) -> Response:
     return json_reply({"apps": len(sent.apps), "businesses": len(sent.businesses), "users": len(sent.users)})
 
 
+async def _category(request: Request) -> Response:
+    """POST a category that a person made in the browser; tells webhooks."""
+    world, sent = world_of(request), await _decoded(request, _Category)
+    account = world.accounts[sent.account_id]
+    made = categories.add(account, sent.name, sent.parent_id, world.clock(), own=False)
+    world.callbacks.announce(account, world.config.users[-1].identity_id, "category", "create", made.id)
+    return json_reply({"category": made.fields})
+
+
 async def _state(request: Request) -> Response:
     """GET everything stored. `?deliveries=0` and `?records=0` leave those parts out."""
     world, query = world_of(request), request.query_params
@@ -224,4 +239,5 @@ ROUTES = [
     _route("tokens/invalidate", _invalidate, "POST"),
     _route("tokens/issue", _issue, "POST"),
     _route("seed", _seed, "POST"),
+    _route("categories", _category, "POST"),
 ]

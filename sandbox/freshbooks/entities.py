@@ -78,7 +78,10 @@ class Entities:
         return record, self._commit(account, kind, record, verbs, now)
 
     def delete(self, account: Account, kind: Kind, former: Record, now: datetime) -> list[Change]:
-        """Soft-delete by HTTP DELETE, for kinds that have it."""
+        """Delete by HTTP DELETE, for kinds that have it: softly, or for good."""
+        if kind.deletes_for_good:
+            del account.records(kind.single)[former.id]
+            return [Change(kind.noun, "delete", former.id)]
         record, verbs = self._set_vis_state(kind, former, 1)
         return self._commit(account, kind, record, verbs, now)
 
@@ -122,9 +125,9 @@ class Entities:
 
     def _touch(self, account: Account, kind: Kind, record: Record, now: datetime) -> list[Change]:
         changes = []
-        for touch in kind.touches(account, record):
+        for touch in kind.touches(account, record, now):
             touched_kind = self._kinds[touch.single]
             touched = account.records(touch.single)[touch.id]
-            stamp(touched, touched_kind.changed_clocks, now)
-            changes.append(Change(touched_kind.noun, "update", touched.id, side_effect=True))
+            stamp(touched, touched_kind.created_clocks if touch.verb == "create" else touched_kind.changed_clocks, now)
+            changes.append(Change(touched_kind.noun, touch.verb, touched.id, side_effect=True))
         return changes

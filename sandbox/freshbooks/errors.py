@@ -3,6 +3,7 @@
 accounting, old      {"response": {"errors": [{"errno", "field", "message", "object", "value"}]}}
 accounting, new      {"code", "message", "details": [{"@type", "reason", "domain", "metadata"}]}   X-API-VERSION >=
 2022-10-31 events               {"errno", "message", "details": [...]}
+projects             404 {"error"}; 401 {"message"}; else {"errno", "error": {field: message}}
 auth                 {"error", "error_description"}
 """
 
@@ -40,11 +41,13 @@ class Refused(Exception):  # noqa: N818 - the field says a call is refused
 
 
 def family_of(path: str) -> str:
-    """Return accounting, events or auth: the family whose error shape `path` answers with."""
+    """Return accounting, events, projects or auth: the family whose error shape `path` answers with."""
     if path.startswith("/accounting/"):
         return "accounting"
     if path.startswith("/events/"):
         return "events"
+    if path.startswith("/projects/"):
+        return "projects"
     return "auth"
 
 
@@ -57,6 +60,8 @@ def error_body(family: str, refusal: Refused, api_version: str | None) -> Json:
     if family == "events":
         body: Json = {"errno": refusal.errno, "message": refusal.message}
         return {**body, "details": refusal.details} if refusal.details else body
+    if family == "projects":
+        return _projects(refusal)
     if family == "auth":
         return {"error": refusal.error, "error_description": refusal.message}
     if api_version is not None and api_version >= NEW_SHAPE_SINCE:
@@ -74,6 +79,14 @@ def error_body(family: str, refusal: Refused, api_version: str | None) -> Json:
             ]
         }
     }
+
+
+def _projects(refusal: Refused) -> Json:
+    if refusal.status == 401:
+        return {"message": refusal.message}
+    if refusal.status == 404:
+        return {"error": "The requested resource could not be found."}
+    return {"errno": refusal.errno, "error": {refusal.field or "detail": refusal.message}}
 
 
 def _accounting_new(refusal: Refused) -> Json:

@@ -17,7 +17,7 @@ from sandbox.freshbooks.config import BusinessConfig
 from sandbox.freshbooks.values import Converter
 
 Json = dict[str, Any]
-ClockName = Literal["eastern", "utc", "version"]
+ClockName = Literal["eastern", "utc", "version", "iso"]
 
 
 @dataclass(slots=True)
@@ -30,8 +30,8 @@ class Record:
 
     @property
     def vis_state(self) -> int:
-        """Return 0 active, 1 deleted, 2 archived."""
-        return int(self.fields["vis_state"])
+        """Return 0 active, 1 deleted, 2 archived; 0 for kinds that have none."""
+        return int(self.fields.get("vis_state", 0))
 
 
 class Account:
@@ -41,6 +41,7 @@ class Account:
         self.account_id = account_id
         self.business = business
         self.last_invoice_number = 0
+        self.last_credit_number = 0
         self._records: dict[str, dict[int, Record]] = {}
         self._ids: dict[str, Iterator[int]] = {}
 
@@ -55,10 +56,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """A record whose `updated` another record's write bumps (reference §7)."""
+    """A record that another record's write bumps, makes or deletes (reference §7): `verb` is what webhooks say."""
 
     single: str
     id: int
+    verb: Literal["create", "update", "delete"] = "update"
 
 
 Predicate = Callable[[Record], bool]
@@ -69,7 +71,7 @@ Include = Callable[[Account, Record, datetime], object]
 Action = Callable[[Account, Record, Json, datetime], list[str]]
 
 
-def no_touch(_account: Account, _record: Record) -> list[Touch]:
+def no_touch(_account: Account, _record: Record, _now: datetime) -> list[Touch]:
     """Return no side effects."""
     return []
 
@@ -87,7 +89,8 @@ class Kind:
     `blank(account)` returns the fields of a new record before the sent ones; `settle(account, record, sent, former,
     now)` applies the kind's rules after the sent keys are in place (`former` is None on create) and may raise Refused.
     `touches` runs after create, and after every later write if `touches_on_change`. `bare_filters` work without
-    search[...] too.
+    search[...] too. `writable`: POST and PUT exist. `payable`: the account needs Accounts Payable.
+    `deletes_for_good`: DELETE leaves nothing behind.
     """
 
     path: str
@@ -114,8 +117,14 @@ class Kind:
     bare_filters: frozenset[str] = frozenset()
     view: Callable[[Account, Record, datetime], Json] = plain_view
     actions: Mapping[str, Action] = field(default_factory=dict)
-    touches: Callable[[Account, Record], list[Touch]] = no_touch
+    touches: Callable[[Account, Record, datetime], list[Touch]] = no_touch
     touches_on_change: bool = False
+    writable: bool = True
+    payable: bool = False
+    deletes_for_good: bool = False
+
+
+_WRITTEN = {"eastern": clock.eastern, "utc": clock.utc_plain, "iso": clock.utc_iso}
 
 
 def stamp(record: Record, clocks: Mapping[str, ClockName], now: datetime) -> None:
@@ -124,4 +133,4 @@ def stamp(record: Record, clocks: Mapping[str, ClockName], now: datetime) -> Non
         if name == "version":
             record.fields[key] = clock.eastern_version(now, record.fields.get(key))
         else:
-            record.fields[key] = clock.eastern(now) if name == "eastern" else clock.utc_plain(now)
+            record.fields[key] = _WRITTEN[name](now)

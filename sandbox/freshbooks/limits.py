@@ -13,7 +13,7 @@ from typing import Final
 
 from sandbox.freshbooks.config import LimitSettings
 
-_ACCOUNT: Final = re.compile(r"/account/([^/]+)/")
+_ACCOUNT: Final = re.compile(r"/(?:account|business)/([^/]+)/")
 
 
 @dataclass(slots=True)

@@ -33,15 +33,15 @@ class Query:
         """Return the sort key with its _asc or _desc, or ""."""
         return self.bare.get("sort", "")
 
-    def page(self, status: int = 422) -> tuple[int, int]:
-        """Return (page, per_page): defaults 1 and 15, page 0 means 1, at most 100 a page, silently.
+    def page(self, status: int = 422, default: int = DEFAULT_PER_PAGE) -> tuple[int, int]:
+        """Return (page, per_page): defaults 1 and `default`, page 0 means 1, at most 100 a page, silently.
 
         Negative or not a number: errno 1014 (page), 1013 (per_page), with `status` (422 inferred). per_page 0 counts as
         not given (inferred).
         """
         page = self._natural("page", 1014, status, default=1)
-        per_page = self._natural("per_page", 1013, status, default=DEFAULT_PER_PAGE)
-        return page or 1, min(per_page or DEFAULT_PER_PAGE, MAX_PER_PAGE)
+        per_page = self._natural("per_page", 1013, status, default=default)
+        return page or 1, min(per_page or default, MAX_PER_PAGE)
 
     def _natural(self, key: str, errno: int, status: int, *, default: int) -> int:
         text = self.bare.get(key)

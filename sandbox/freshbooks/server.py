@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from sandbox.freshbooks import accounting, control, events, oauth
+from sandbox.freshbooks import accounting, control, events, oauth, projects
 from sandbox.freshbooks.clock import Clock, system_clock
 from sandbox.freshbooks.config import Config
 from sandbox.freshbooks.errors import Refused
@@ -22,6 +22,7 @@ from sandbox.freshbooks.replies import on_http_error, on_refused
 from sandbox.freshbooks.world import World
 
 _ACCOUNTING = "/accounting/account/{account_id}/{group}/{name}"
+_PROJECTS = "/projects/business/{business_id}"
 _CALLBACKS = "/events/account/{account_id}/events/callbacks"
 
 _API = [
@@ -30,8 +31,12 @@ _API = [
     Route("/auth/api/v1/users/me", oauth.users_me, methods=["GET"]),
     Route(_CALLBACKS, events.collection, methods=["GET", "POST"]),
     Route(_CALLBACKS + "/{id}", events.single, methods=["GET", "PUT", "DELETE"]),
+    Route("/accounting/account/{account_id}/expenses/vendors", accounting.expense_vendors, methods=["GET"]),
     Route(_ACCOUNTING, accounting.collection, methods=["GET", "POST"]),
     Route(_ACCOUNTING + "/{id}", accounting.single, methods=["GET", "PUT", "DELETE"]),
+    Route(_PROJECTS + "/projects", projects.listed, methods=["GET"]),
+    Route(_PROJECTS + "/project", projects.create, methods=["POST"]),
+    Route(_PROJECTS + "/project/{id}", projects.single, methods=["GET", "PUT", "DELETE"]),
 ]
 _AUTH = [
     Route("/oauth/authorize", oauth.authorize, methods=["GET"]),

@@ -67,6 +67,11 @@ def integer(key: str, value: object) -> object:
     return value
 
 
+def id_or_none(key: str, value: object) -> object:
+    """Return an id; none is 0, however it was sent (reference §5.5)."""
+    return integer(key, value) or 0
+
+
 def boolean(key: str, value: object) -> object:
     """Return a bool; nothing else is accepted."""
     if isinstance(value, bool):

@@ -16,7 +16,7 @@ from sandbox.freshbooks.entities import Change, Entities
 from sandbox.freshbooks.errors import Refused
 from sandbox.freshbooks.grants import Grants, Token
 from sandbox.freshbooks.kind import Account
-from sandbox.freshbooks.kinds import BY_SINGLE
+from sandbox.freshbooks.kinds import BY_SINGLE, categories
 from sandbox.freshbooks.limits import RateLimits
 from sandbox.freshbooks.rules import FaultRule, RuleSet
 
@@ -59,8 +59,9 @@ class World:
         self.apps.update({app.client_id: app for app in apps})
         for business in businesses:
             self.businesses[business.id] = business
-            if business.account_id is not None:
-                self.accounts.setdefault(business.account_id, Account(business.account_id, business))
+            if business.account_id is not None and business.account_id not in self.accounts:
+                account = self.accounts[business.account_id] = Account(business.account_id, business)
+                categories.seed(account, self.clock())
         for user in users:
             for membership in user.memberships:
                 if membership.business_id not in self.businesses:
@@ -94,6 +95,11 @@ class World:
             reason = "The server could not verify that you are authorized to access this account."
             raise Refused(403, 1003, reason, error="forbidden")
         return account
+
+    def account_of_business(self, token: Token, business_id: str) -> Account:
+        """Return the account of a business that the token's user works in. Raises Refused 403/1003 (inferred)."""
+        business = self.businesses.get(int(business_id)) if business_id.isdigit() else None
+        return self.account_for(token, (business.account_id if business is not None else None) or "")
 
     def publish(self, account: Account, token: Token, changes: list[Change]) -> None:
         """Send webhooks for `changes`, as far as the switches allow."""

@@ -92,13 +92,15 @@ def balances(account: Account, record: Record, now: datetime) -> dict[str, list[
 
 
 def _credit(account: Account, record: Record) -> dict[str, Decimal]:
-    """Return what overpayments left as credit, by currency."""
+    """Return what is left of the client's credit notes, by currency."""
     credit: dict[str, Decimal] = {}
-    for payment in account.records("payment").values():
-        over = payment.parts.get("overpaid")
-        if payment.fields["clientid"] == record.id and payment.vis_state != 1 and over:
-            code = payment.fields["amount"]["code"]
-            credit[code] = credit.get(code, ZERO) + over
+    for note_ in account.records("credit_note").values():
+        if note_.fields["clientid"] != record.id or note_.vis_state == 1:
+            continue
+        left = Decimal(note_.fields["amount"]["amount"]) - Decimal(note_.fields["paid"]["amount"])
+        if left:
+            code = note_.fields["currency_code"]
+            credit[code] = credit.get(code, ZERO) + left
     return credit
 
 

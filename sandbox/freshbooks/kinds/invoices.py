@@ -219,7 +219,7 @@ def _is_outstanding(_account: Account, _now: datetime) -> Predicate:
     return lambda record: Decimal(record.fields["outstanding"]["amount"]) > 0
 
 
-def _client_of(_account: Account, record: Record) -> list[Touch]:
+def _client_of(_account: Account, record: Record, _now: datetime) -> list[Touch]:
     return [Touch("client", record.fields["customerid"])]
 
 

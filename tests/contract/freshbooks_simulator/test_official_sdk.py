@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import freshbooks
@@ -97,6 +98,66 @@ def test_payment_pays_the_invoice(sdk: freshbooks.Client, account: str) -> None:
     paid = {"invoiceid": invoice.id, "amount": {"amount": "80.00"}, "date": "2026-06-30", "type": "Check"}
     assert sdk.payments.create(account, paid).clientid == client.userid
     assert sdk.invoices.get(account, invoice.id).payment_status == "paid"
+
+
+@pytest.fixture
+def category(sdk: freshbooks.Client, account: str) -> int:
+    return int(sdk.expenses_categories.list(account)[0].id)
+
+
+def test_vendors_bills_and_bill_payments(sdk: freshbooks.Client, account: str, category: int) -> None:
+    """The SDK takes the times of bills and their vendors for UTC: written now, they must be now."""
+    before = datetime.now(UTC).replace(microsecond=0)
+    vendor = sdk.bill_vendors.create(account, {"vendor_name": "Müller", "language": "de", "currency_code": "USD"})
+    assert before <= vendor.updated_at <= datetime.now(UTC)
+    line = {"categoryid": category, "quantity": 2, "unit_cost": {"amount": "40.00"}}
+    values = {"issue_date": "2026-06-29", "due_offset_days": 3650, "currency_code": "USD", "language": "en"}
+    bill = sdk.bills.create(account, {"vendorid": vendor.vendorid, "lines": [line], **values})
+    assert before <= bill.updated_at <= datetime.now(UTC)
+    paid = {"billid": bill.id, "amount": {"amount": "80.00"}, "payment_type": "Check", "paid_date": "2026-06-30"}
+    payment = sdk.bill_payments.create(account, paid)
+    assert sdk.bills.get(account, bill.id).status == "paid"
+    sdk.bill_payments.delete(account, payment.id)
+    assert sdk.bill_payments.get(account, payment.id).vis_state == VisState.DELETED
+    sdk.bills.delete(account, bill.id)
+    sdk.bill_vendors.delete(account, vendor.vendorid)
+    assert sdk.bill_vendors.get(account, vendor.vendorid).vis_state == VisState.DELETED
+
+
+def test_expenses_and_their_categories(sdk: freshbooks.Client, account: str, category: int) -> None:
+    body = {"categoryid": category, "staffid": 1, "date": "2026-06-29", "amount": {"amount": "9.00", "code": "USD"}}
+    made = sdk.expenses.create(account, {**body, "vendor": "SDK Shop"})
+    filters = FilterBuilder().equals("vendor", "SDK Shop")
+    assert [expense.id for expense in sdk.expenses.list(account, builders=[filters])] == [made.id]
+    assert sdk.expenses.update(account, made.id, {"notes": "Paper"}).notes == "Paper"
+    sdk.expenses.delete(account, made.id)
+    assert sdk.expenses_categories.get(account, category).data["transaction_posted"] is True
+
+
+def test_credit_notes_items_and_taxes(sdk: freshbooks.Client, account: str) -> None:
+    client = sdk.clients.create(account, {"organization": "Credit Ltd"})
+    lines = [{"name": "Late", "qty": 1, "unit_cost": {"amount": "5.00"}}]
+    credit = sdk.credit_notes.create(account, {"clientid": client.userid, "lines": lines})
+    assert credit.data["amount"]["amount"] == "5.00"
+    tax = sdk.taxes.create(account, {"name": "SDK tax", "amount": "7"})
+    item = sdk.items.create(account, {"name": "Hour", "unit_cost": {"amount": "95.00"}, "tax1": tax.id})
+    by_sku = sdk.items.update(account, item.id, {"sku": "H-1"})
+    assert (by_sku.sku, by_sku.tax1) == ("H-1", tax.id)
+    sdk.taxes.delete(account, tax.id)
+    with pytest.raises(FreshBooksError) as gone:
+        sdk.taxes.get(account, tax.id)
+    assert (gone.value.status_code, gone.value.error_code) == (404, 1012)
+
+
+def test_projects_are_another_family(sdk: freshbooks.Client, simulator: FreshBooksSimulator) -> None:
+    business = simulator.ready["business_id"]
+    made = sdk.projects.create(business, {"title": "SDK project"})
+    assert made.id in [project.id for project in sdk.projects.list(business)]
+    assert sdk.projects.update(business, made.id, {"title": "SDK project", "complete": True}).complete is True
+    sdk.projects.delete(business, made.id)
+    with pytest.raises(FreshBooksError) as gone:
+        sdk.projects.get(business, made.id)
+    assert gone.value.status_code == 404
 
 
 def test_callbacks_create_verify_list_delete(sdk: freshbooks.Client, account: str, receiver: Receiver) -> None:

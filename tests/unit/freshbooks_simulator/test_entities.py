@@ -269,7 +269,8 @@ def test_an_overpayment_becomes_credit(books: Books) -> None:
     client = books.client()
     invoice = books.put(books.invoice(client), status=2)
     payment = books.pay(invoice, "130")
-    assert books.again(payment).fields["overpaymentid"] == payment.id
+    (credit,) = books.account.records("credit_note").values()
+    assert books.again(payment).fields["overpaymentid"] == credit.id
     assert books.again(invoice).fields["outstanding"]["amount"] == "0.00"
     credit = CLIENT.includes["credit_balance"](books.account, books.again(client), NOW)
     assert credit == [{"amount": {"amount": "30.00", "code": "USD"}}]
