@@ -139,6 +139,7 @@ class Bench:
         self.running: list[Running] = []
         self.registry_url = ""
         self._consumers: dict[str, Consumer] = {}
+        self._watcher: Consumer | None = None
         self._create_topics()
         for table, columns in ((self.customers, CUSTTABLE), (self.parties, DIRPARTYTABLE)):
             server.execute(f"CREATE TABLE dbo.{table.name} ({columns})")
@@ -271,12 +272,18 @@ class Bench:
             told.append(("t" if value is None else value["op"], int(message.key().decode().partition(":")[2])))
         return told
 
-    def wait_ops(self, table, expected: list[tuple[str, int]]) -> None:
+    def end_offset(self, topic: Topic) -> int:
+        """The next offset of a topic of one partition."""
+        if self._watcher is None:
+            self._watcher = Consumer(self.kafka.client_config() | {"group.id": "test"})
+        return self._watcher.get_watermark_offsets(TopicPartition(topic.name, 0), timeout=10)[1]
+
+    def wait_ops(self, table, expected: list[tuple[str, int]], seconds: float = 10) -> None:
         def arrived():
             self.check()
-            return len(self.ops(table)) >= len(expected)
+            return self.end_offset(table.topic) >= len(expected)
 
-        poll_until(arrived, 10, f"{len(expected)} records in {table.topic.name}")
+        poll_until(arrived, seconds, f"{len(expected)} records in {table.topic.name}")
         assert self.ops(table) == expected
 
     def table_rows(self) -> dict[str, dict]:
@@ -303,8 +310,9 @@ class Bench:
             running.stopping.set()
         for running in self.running:
             running.stop()
-        for consumer in self._consumers.values():
-            consumer.close()
+        for consumer in [*self._consumers.values(), self._watcher]:
+            if consumer is not None:
+                consumer.close()
         for table in (self.customers, self.parties):
             for instance in self.server.execute(
                 "SELECT capture_instance FROM cdc.change_tables t "
