@@ -1,7 +1,7 @@
 # Every target that needs the environment makes it first; `make` alone lists the targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test unit contract integration e2e differential bench-capture lint types imports format lock dashboards archives clean
+.PHONY: help setup demo test unit contract integration e2e differential bench-capture bench-standin lint types imports format lock dashboards archives clean
 
 BIN := .venv/bin
 # More for pytest: make unit ARGS="-k lsn -x"
@@ -39,6 +39,9 @@ differential: setup ## freshax capture against Debezium on one random history, a
 
 bench-capture: setup ## freshax capture beside Debezium: rows per second, latency, memory (3-4 min)
 	@$(BIN)/python -m benchmarks.capture $(ARGS)
+
+bench-standin: setup ## the SQL Server stand-in's own rates: rows captured and served per second (30 s)
+	@$(BIN)/python -m benchmarks.standin $(ARGS)
 
 lint: setup ## ruff: rules and format
 	$(BIN)/ruff check

@@ -369,8 +369,8 @@ CDC = Row(
             runbook="FreshaxCdcStalled",
         ),
         Panel(
-            "Time until cleanup passes our position",
-            "A lower bound where the reader may not see msdb.dbo.cdc_jobs.",
+            "Time until changes are lost",
+            "Until cleanup passes our position. Empty where the reader may not see msdb.dbo.cdc_jobs.",
             "s",
             (
                 Query(
@@ -379,6 +379,25 @@ CDC = Row(
                 ),
             ),
             runbook="FreshaxCdcHeadroom",
+        ),
+        Panel(
+            "SQL Server last answered",
+            "While it grows, the other numbers of this row stand still.",
+            "s",
+            (
+                Query(
+                    'time() - max by (service) (freshax_ax_sql_last_answer_timestamp_seconds{service="capture"} > 0)',
+                    "{{service}}",
+                ),
+            ),
+            runbook="FreshaxCaptureBlind",
+        ),
+        Panel(
+            "Clock skew",
+            "SQL Server's clock minus ours; latency and freshness are wrong by that much.",
+            "s",
+            (Query('max(freshax_cdc_clock_skew_seconds{service="capture"})', "skew"),),
+            runbook="FreshaxCdcClockSkew",
         ),
         Panel(
             "Rows behind a position already passed, per minute",

@@ -1,12 +1,12 @@
 """Typed records, one per Avro schema (same field names; a test holds them together with schemas/avro).
 
-What AX documents say is in ax_documents.py; importers take all records from here.
+What AX documents say is in ax_documents.py, what FreshBooks holds in freshbooks_records.py, what it is told in
+freshbooks_commands.py; importers take all records from here.
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -23,6 +23,32 @@ from schemas.ax_documents import VendorDocument as VendorDocument
 from schemas.ax_documents import VendorInvoice as VendorInvoice
 from schemas.ax_documents import VendorInvoiceLine as VendorInvoiceLine
 from schemas.ax_documents import VendorPayment as VendorPayment
+from schemas.freshbooks_commands import FreshBooksCommand as FreshBooksCommand
+from schemas.freshbooks_commands import FreshBooksConfirmation as FreshBooksConfirmation
+from schemas.freshbooks_commands import FreshBooksOperation as FreshBooksOperation
+from schemas.freshbooks_commands import FreshBooksOutcome as FreshBooksOutcome
+from schemas.freshbooks_commands import Intent as Intent
+from schemas.freshbooks_commands import IntentState as IntentState
+from schemas.freshbooks_commands import InvoiceDraft as InvoiceDraft
+from schemas.freshbooks_commands import InvoiceDraftLine as InvoiceDraftLine
+from schemas.freshbooks_commands import PaymentDraft as PaymentDraft
+from schemas.freshbooks_records import Bill as Bill
+from schemas.freshbooks_records import BillLine as BillLine
+from schemas.freshbooks_records import BillPayment as BillPayment
+from schemas.freshbooks_records import BillVendor as BillVendor
+from schemas.freshbooks_records import Category as Category
+from schemas.freshbooks_records import Client as Client
+from schemas.freshbooks_records import CreditNote as CreditNote
+from schemas.freshbooks_records import CreditNoteLine as CreditNoteLine
+from schemas.freshbooks_records import Entity as Entity
+from schemas.freshbooks_records import Expense as Expense
+from schemas.freshbooks_records import Invoice as Invoice
+from schemas.freshbooks_records import InvoiceLine as InvoiceLine
+from schemas.freshbooks_records import Item as Item
+from schemas.freshbooks_records import Payment as Payment
+from schemas.freshbooks_records import Project as Project
+from schemas.freshbooks_records import Tax as Tax
+from schemas.freshbooks_records import VendorTax as VendorTax
 from schemas.record import Record as Record
 
 
@@ -46,79 +72,6 @@ class Notification(Record, frozen=True, kw_only=True):
     identity_id: int | None = None
     origin: Origin
     received_at: datetime
-
-
-class Client(Record, frozen=True, kw_only=True):
-    """A FreshBooks client, as fetched."""
-
-    account_id: str
-    client_id: int
-    organization: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    vat_number: str | None = None
-    currency_code: str
-    language: str | None = None
-    street: str | None = None
-    street2: str | None = None
-    city: str | None = None
-    province: str | None = None
-    postal_code: str | None = None
-    country: str | None = None
-    note: str | None = None
-    vis_state: int
-    updated_at: datetime
-    version: str
-    content_hash: str
-    fetched_at: datetime
-
-
-class InvoiceLine(Record, frozen=True, kw_only=True):
-    """One line of a FreshBooks invoice."""
-
-    line_id: int
-    line_type: int
-    name: str | None = None
-    description: str | None = None
-    quantity: Decimal
-    unit_cost: Decimal
-    amount: Decimal
-    tax_name1: str | None = None
-    tax_percent1: Decimal | None = None
-    tax_name2: str | None = None
-    tax_percent2: Decimal | None = None
-    compounded_tax: bool
-
-
-class Invoice(Record, frozen=True, kw_only=True):
-    """A FreshBooks invoice with its lines, as fetched."""
-
-    account_id: str
-    invoice_id: int
-    client_id: int
-    invoice_number: str
-    create_date: date
-    due_date: date | None = None
-    currency_code: str
-    language: str | None = None
-    amount: Decimal
-    outstanding: Decimal
-    paid: Decimal
-    discount_percent: Decimal
-    discount_total: Decimal
-    status: str
-    payment_status: str | None = None
-    po_number: str | None = None
-    notes: str | None = None
-    terms: str | None = None
-    lines: tuple[InvoiceLine, ...]
-    vis_state: int
-    updated_at: datetime
-    version: str
-    content_hash: str
-    fetched_at: datetime
 
 
 class Fetched(Record, frozen=True, kw_only=True):
@@ -273,68 +226,6 @@ class CrossReference(Record, frozen=True, kw_only=True):
     cancelled: bool = False
     source_changed_at: datetime | None = None
     linked_at: datetime
-
-
-class FreshBooksOperation(StrEnum):
-    """What a FreshBooks command is to reach."""
-
-    WRITE_REFERENCE = "write_reference"
-    UPDATE_CLIENT = "update_client"
-
-
-class FreshBooksCommand(Record, frozen=True, kw_only=True):
-    """The state that a FreshBooks entity shall have."""
-
-    command_id: UUID
-    operation: FreshBooksOperation
-    account_id: str
-    kind: str
-    entity_id: int
-    reference: str | None = None
-    fields: dict[str, str]
-    reason: str
-    changed_at: datetime
-    owner_changed_at: datetime | None = None
-    issued_at: datetime
-
-
-class FreshBooksOutcome(StrEnum):
-    """What the FreshBooks sink did."""
-
-    WRITTEN = "written"
-    UNCHANGED = "unchanged"
-
-
-class FreshBooksConfirmation(Record, frozen=True, kw_only=True):
-    """What FreshBooks holds after a command."""
-
-    command_id: UUID
-    outcome: FreshBooksOutcome
-    account_id: str
-    kind: str
-    entity_id: int
-    version: str
-    content_hash: str
-    changed_at: datetime
-    confirmed_at: datetime
-
-
-class IntentState(StrEnum):
-    """How far a write to FreshBooks came."""
-
-    INTENDED = "intended"
-    SENT = "sent"
-    CONFIRMED = "confirmed"
-
-
-class Intent(Record, frozen=True, kw_only=True):
-    """Intent log of one write to FreshBooks."""
-
-    command_id: UUID
-    state: IntentState
-    content_hash: str | None = None
-    owner_changed_at: datetime | None = None
-    at: datetime
 
 
 class Header(Record, frozen=True, kw_only=True):

@@ -75,6 +75,63 @@ INVOICES = Topic(
     "invoice",
     "An invoice with its lines as fetched from FreshBooks.",
 )
+VENDORS = Topic(
+    "freshbooks.vendors", "account:bill_vendor:id", "delete", "bill_vendor", "A bill vendor as fetched from FreshBooks."
+)
+PAYMENTS = Topic(
+    "freshbooks.payments",
+    "account:payment:id",
+    "delete",
+    "payment",
+    "A payment of an invoice as fetched from FreshBooks.",
+)
+CREDIT_NOTES = Topic(
+    "freshbooks.credit-notes",
+    "account:credit_note:id",
+    "delete",
+    "credit_note",
+    "A credit note with its lines as fetched from FreshBooks.",
+)
+EXPENSES = Topic(
+    "freshbooks.expenses", "account:expense:id", "delete", "expense", "An expense as fetched from FreshBooks."
+)
+BILLS = Topic(
+    "freshbooks.bills", "account:bill:id", "delete", "bill", "A bill with its lines as fetched from FreshBooks."
+)
+BILL_PAYMENTS = Topic(
+    "freshbooks.bill-payments",
+    "account:bill_payment:id",
+    "delete",
+    "bill_payment",
+    "A payment of a bill as fetched from FreshBooks.",
+)
+ITEMS = Topic("freshbooks.items", "account:item:id", "delete", "item", "An item as fetched from FreshBooks.")
+PROJECTS = Topic(
+    "freshbooks.projects", "account:project:id", "delete", "project", "A project as fetched from FreshBooks."
+)
+CATEGORIES = Topic(
+    "freshbooks.categories",
+    "account:category:id",
+    "delete",
+    "category",
+    "An expense category as fetched from FreshBooks.",
+)
+TAXES = Topic("freshbooks.taxes", "account:tax:id", "delete", "tax", "A tax as fetched from FreshBooks.")
+# What the fetch agent writes, by the kind of the entity (its noun in keys and webhooks).
+FRESHBOOKS_ENTITIES: dict[str, Topic] = {
+    "client": CLIENTS,
+    "invoice": INVOICES,
+    "bill_vendor": VENDORS,
+    "payment": PAYMENTS,
+    "credit_note": CREDIT_NOTES,
+    "expense": EXPENSES,
+    "bill": BILLS,
+    "bill_payment": BILL_PAYMENTS,
+    "item": ITEMS,
+    "project": PROJECTS,
+    "category": CATEGORIES,
+    "tax": TAXES,
+}
 FETCHED = Topic(
     "freshbooks.fetched",
     "account:kind:id",
@@ -147,8 +204,7 @@ DLQ = Topic(
 
 ALL: tuple[Topic, ...] = (
     NOTIFICATIONS,
-    CLIENTS,
-    INVOICES,
+    *FRESHBOOKS_ENTITIES.values(),
     FETCHED,
     CDC_CUSTTABLE,
     CDC_DIRPARTYTABLE,

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from schemas import topics as declared
 from schemas.failures import Failure
+from streams.flow_commands import app as flows_app
 from streams.runtime.logs import configure_logs
 from streams.runtime.settings import Settings, load_settings
 
@@ -45,7 +46,7 @@ capture_app = typer.Typer(
     epilog="Examples: freshax capture · freshax capture --snapshot CUSTTABLE",
     invoke_without_command=True,
 )
-for group in (topics_app, schemas_app, config_app, capture_app):
+for group in (topics_app, schemas_app, flows_app, config_app, capture_app):
     app.add_typer(group)
 
 

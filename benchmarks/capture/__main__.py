@@ -19,6 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.capture.large import measure_large
 from benchmarks.capture.rounds import measure_round
 
 _METRICS = {
@@ -38,7 +39,16 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=4, help="rounds; each gives one ratio (default 4)")
     parser.add_argument("--rows", type=int, default=20_000, help="rows of the snapshot, and changes of the stream")
     parser.add_argument("--probes", type=int, default=60, help="changes for the latency")
+    parser.add_argument(
+        "--transaction",
+        type=int,
+        nargs="+",
+        metavar="CHANGES",
+        help="instead: freshax's memory and time for one transaction of so many changes, e.g. 10000 100000 1000000",
+    )
     arguments = parser.parse_args()
+    if arguments.transaction:
+        return _large(arguments.transaction)
     rounds = []
     for number in range(arguments.rounds):
         with tempfile.TemporaryDirectory(prefix="bench-capture-") as state:
@@ -52,6 +62,16 @@ def main() -> int:
     }
     sys.stderr.write(_table(result["metrics"]))
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    return 0
+
+
+def _large(sizes: list[int]) -> int:
+    found = []
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="bench-capture-") as state:
+            found.append(measure_large(Path(state), size))
+        sys.stderr.write(", ".join(f"{name} {value:,.0f}" for name, value in found[-1].items()) + "\n")
+    sys.stdout.write(json.dumps(found, indent=2) + "\n")
     return 0
 
 

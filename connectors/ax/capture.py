@@ -129,7 +129,7 @@ class Capture:
     def _poll(self, control: SqlConnection, reader: SqlConnection) -> bool:
         """One round over all tables; True when more waits already."""
         newest = newest_commit(control)
-        self._liveness.see(newest)
+        self._liveness.see(newest, control)
         heartbeat = time.monotonic() >= self._heartbeat_due
         at_once = False
         if newest is not None or heartbeat:

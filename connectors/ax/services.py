@@ -20,6 +20,7 @@ from connectors.ax.projector import Projector, ProjectorTopics
 from connectors.ax.resume import NewSnapshot, Start, Tail, read_checkpoints, read_tail, start_of
 from connectors.ax.snapshot import sweep_vanished
 from connectors.ax.source_tables import SourceTable, source_tables
+from connectors.ax.sql import check_settings
 from connectors.ax.table_shapes import TableShapes
 from schemas import topics
 from schemas.failures import FatalError, RetryableError
@@ -45,7 +46,7 @@ async def run_capture(settings: Settings, snapshot: Collection[str] = ()) -> Non
 
     Raises: the Failure that ended the process, if one did.
     """
-    settings.require("ax_sql.password")
+    check_settings(settings.ax_sql)
     lifetime = Lifetime()
     stopping = threading.Event()
     with HealthServer(settings.observe) as health:

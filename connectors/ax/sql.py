@@ -21,6 +21,7 @@ import pyodbc
 
 from connectors.ax.sql_failures import Driver, failure_of
 from schemas.failures import FatalError
+from streams.runtime import metrics
 from streams.runtime.settings import AxSqlSettings
 
 Row = dict[str, Any]
@@ -44,24 +45,75 @@ def quoted(identifier: str) -> str:
 
 
 def connection_string(settings: AxSqlSettings) -> str:
-    """The ODBC connection string for the driver of `settings`; it holds the password."""
+    """The ODBC connection string for the driver of `settings`; it may hold the password.
+
+    Raises: FatalError for settings that do not go together (see check_settings).
+    """
+    check_settings(settings)
     parts = _freetds(settings) if driver_kind(settings) == "freetds" else _microsoft(settings)
     return ";".join(f"{key}={_braced(value)}" for key, value in parts.items())
 
 
-def _microsoft(settings: AxSqlSettings) -> dict[str, str]:
-    if settings.server_certificate is not None and settings.encrypt != "strict":
+def check_settings(settings: AxSqlSettings) -> None:
+    """Refuse what would be ignored, or would connect otherwise than was meant.
+
+    Raises: FatalError (setting_missing) without a password where one is needed, (setting_invalid) naming the settings
+    that do not go together.
+    """
+    password = settings.password.get_secret_value()
+    if settings.authentication == "sql" and not password:
         raise FatalError(
-            "setting_invalid",
-            "connecting with Microsoft's driver: it looks at FRESHAX_AX_SQL__SERVER_CERTIFICATE only with "
-            "FRESHAX_AX_SQL__ENCRYPT=strict; use that, or let the system trust the issuer (SSL_CERT_FILE)",
+            "setting_missing",
+            f"connecting to {settings.server}: FRESHAX_AX_SQL__PASSWORD must be set "
+            "(or FRESHAX_AX_SQL__AUTHENTICATION=kerberos)",
         )
+    freetds = driver_kind(settings) == "freetds"
+    kerberos = settings.authentication == "kerberos"
+    refused = (
+        (
+            kerberos and bool(password),
+            "PASSWORD",
+            "kerberos takes the process's ticket and sends no password; unset it",
+        ),
+        (not kerberos and settings.server_spn is not None, "SERVER_SPN", "only AUTHENTICATION=kerberos uses it"),
+        (
+            not kerberos and settings.kerberos_realm is not None,
+            "KERBEROS_REALM",
+            "only AUTHENTICATION=kerberos uses it",
+        ),
+        (
+            not freetds and settings.kerberos_realm is not None,
+            "KERBEROS_REALM",
+            "Microsoft's driver takes the realm from krb5.conf or from SERVER_SPN",
+        ),
+        (
+            freetds and settings.hostname_in_certificate is not None,
+            "HOSTNAME_IN_CERTIFICATE",
+            "FreeTDS compares the certificate with FRESHAX_AX_SQL__SERVER alone; use that name, or Microsoft's driver",
+        ),
+        (
+            freetds and settings.multi_subnet_failover,
+            "MULTI_SUBNET_FAILOVER",
+            "FreeTDS has no such switch; use Microsoft's driver, or leave it off",
+        ),
+        (
+            not freetds and settings.server_certificate is not None and settings.encrypt != "strict",
+            "SERVER_CERTIFICATE",
+            "Microsoft's driver looks at it only with ENCRYPT=strict; use that, or trust the issuer (SSL_CERT_FILE)",
+        ),
+    )
+    for wrong, field, reason in refused:
+        if wrong:
+            action = f"connecting to {settings.server}"
+            raise FatalError("setting_invalid", f"{action}: FRESHAX_AX_SQL__{field} does not fit: {reason}")
+
+
+def _microsoft(settings: AxSqlSettings) -> dict[str, str]:
     parts = {
         "DRIVER": settings.driver,
         "SERVER": f"{settings.server},{settings.port}",
         "DATABASE": settings.database,
-        "UID": settings.user,
-        "PWD": settings.password.get_secret_value(),
+        **_credentials(settings),
         "Encrypt": settings.encrypt,
         "TrustServerCertificate": "yes" if settings.trust_server_certificate else "no",
         "ApplicationIntent": settings.application_intent,
@@ -69,6 +121,12 @@ def _microsoft(settings: AxSqlSettings) -> dict[str, str]:
         "ConnectRetryCount": "0",
         "APP": "freshax",
     }
+    if settings.server_spn is not None:
+        parts["ServerSPN"] = settings.server_spn
+    if settings.multi_subnet_failover:
+        parts["MultiSubnetFailover"] = "yes"
+    if settings.hostname_in_certificate is not None:
+        parts["HostnameInCertificate"] = settings.hostname_in_certificate
     if settings.server_certificate is not None:
         parts["ServerCertificate"] = str(settings.server_certificate)
     return parts
@@ -77,14 +135,20 @@ def _microsoft(settings: AxSqlSettings) -> dict[str, str]:
 def _freetds(settings: AxSqlSettings) -> dict[str, str]:
     return {
         "DRIVER": settings.driver,
-        # A section of the private freetds.conf: certificate settings exist only there.
+        # A section of the private freetds.conf: certificate and Kerberos settings exist only there.
         "Servername": _SECTION,
         "DATABASE": settings.database,
-        "UID": settings.user,
-        "PWD": settings.password.get_secret_value(),
+        **_credentials(settings),
         "ApplicationIntent": settings.application_intent,
         "APP": "freshax",
     }
+
+
+def _credentials(settings: AxSqlSettings) -> dict[str, str]:
+    """Both drivers take a ticket when they are told so and no UID is given."""
+    if settings.authentication == "kerberos":
+        return {"Trusted_Connection": "yes"}
+    return {"UID": settings.user, "PWD": settings.password.get_secret_value()}
 
 
 _SECTION = "freshax"
@@ -109,6 +173,12 @@ def freetds_conf(settings: AxSqlSettings) -> str:
     ]
     if settings.encrypt != "no" and not settings.trust_server_certificate:
         lines.append(f"ca file = {settings.server_certificate or 'system'}")
+    if settings.server_spn is not None:
+        lines.append(f"spn = {settings.server_spn}")
+    if settings.kerberos_realm is not None:
+        lines.append(f"realm = {settings.kerberos_realm}")
+    if any("\n" in line or "\r" in line for line in lines):
+        raise FatalError("setting_invalid", "writing freetds.conf: a setting of FRESHAX_AX_SQL__ holds a line break")
     return "\n".join(lines) + "\n"
 
 
@@ -156,8 +226,10 @@ class SqlConnection:
         cursor = self._connection.cursor()
         try:
             cursor.execute(sql, *parameters)
+            metrics.AX_SQL_LAST_ANSWER.set_to_current_time()
             names = [column[0] for column in cursor.description]
             while block := cursor.fetchmany(block_rows):
+                metrics.AX_SQL_LAST_ANSWER.set_to_current_time()
                 yield [dict(zip(names, values, strict=True)) for values in block]
         except pyodbc.Error as error:
             raise failure_of(error, action, self._driver) from error

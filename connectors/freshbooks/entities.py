@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from connectors.freshbooks import marker
 from connectors.freshbooks.clocks import to_millis
 from connectors.freshbooks.fields import Fields, wrong
 from connectors.freshbooks.fingerprint import with_content_hash
@@ -55,6 +56,7 @@ def parse_client(raw: object, *, account_id: str, fetched_at: datetime) -> Clien
             postal_code=fields.text("p_code"),
             country=fields.text("p_country"),
             note=fields.text("note"),
+            ax_reference=marker.find(fields.text("note")),
             vis_state=fields.vis_state(),
             updated_at=fields.eastern("updated", not_after=fetched_at),
             version=fields.required_text("updated"),
@@ -89,6 +91,7 @@ def parse_invoice(raw: object, *, account_id: str, fetched_at: datetime) -> Invo
             notes=fields.text("notes"),
             terms=fields.text("terms"),
             lines=tuple(_line(line, currency) for line in fields.objects("lines")),
+            ax_reference=marker.find(fields.text("po_number")) or marker.find(fields.text("notes")),
             vis_state=fields.vis_state(),
             updated_at=fields.eastern("updated", not_after=fetched_at),
             version=fields.text("version") or fields.required_text("updated"),

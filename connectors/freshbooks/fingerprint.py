@@ -18,7 +18,8 @@ from connectors.freshbooks import marker
 from schemas.records import Client, Invoice
 
 E = TypeVar("E", Client, Invoice)
-_BOOKKEEPING = frozenset({"updated_at", "version", "content_hash", "fetched_at"})
+# `ax_reference` is our marker, and the link of a receipt ends in a token that FreshBooks may renew.
+_BOOKKEEPING = frozenset({"updated_at", "version", "content_hash", "fetched_at", "ax_reference", "receipt_link"})
 _MARKED = frozenset({"note", "notes", "po_number"})
 
 

@@ -26,7 +26,6 @@ from connectors.freshbooks.client import FreshBooksClient
 from connectors.freshbooks.clocks import Clock, utc_now
 from connectors.freshbooks.entities import parse
 from connectors.freshbooks.kinds import CLIENT, Kind, kind_of
-from schemas import keys
 from schemas.failures import PoisonError
 from schemas.records import (
     FreshBooksCommand,
@@ -45,6 +44,7 @@ CLIENT_FIELDS = frozenset(
     | {"currency_code", "vat_name", "vat_number"}
     | {f"{side}_{part}" for side in ("p", "s") for part in _ADDRESS}
 )
+_UPDATES = frozenset({FreshBooksOperation.WRITE_REFERENCE, FreshBooksOperation.UPDATE_CLIENT})
 _MARKED = {"client": ("note",), "invoice": ("po_number", "notes")}
 
 
@@ -74,12 +74,11 @@ class RestSink:
         kind = kind_of(command.kind)
         if command.account_id != self._client.account_id:
             raise PoisonError("unknown_account", "writing to FreshBooks: the command is for another account")
-        present: Json = await self._client.get_entity(kind, command.entity_id)
+        entity_id = _entity_id(command)
+        present: Json = await self._client.get_entity(kind, entity_id)
         if present.get("vis_state") == 1:
-            raise PoisonError(
-                "entity_deleted", f"writing {kind.noun} {command.entity_id} to FreshBooks: it is deleted there"
-            )
-        before = intents.last(_key(command))
+            raise PoisonError("entity_deleted", f"writing {kind.noun} {entity_id} to FreshBooks: it is deleted there")
+        before = intents.last(command.key)
         changes = {} if _is_overtaken(command, before) else _changes(command, present)
         if changes:
             present = await self._write(command, kind, changes, intents)
@@ -89,18 +88,18 @@ class RestSink:
         self, command: FreshBooksCommand, kind: Kind, changes: Mapping[str, str], intents: IntentLog
     ) -> Json:
         """Steps 1 to 4. Returns the entity after the write."""
-        key = _key(command)
+        key, entity_id = command.key, _entity_id(command)
         before = intents.last(key)
         await intents.record(key, self._intent(command, before, IntentState.INTENDED))
-        after = await self._client.put_entity(kind, command.entity_id, changes)
+        after = await self._client.put_entity(kind, entity_id, changes)
         await intents.record(key, self._intent(command, before, IntentState.SENT))
         if any(include not in after for include in kind.includes):
-            after = await self._client.get_entity(kind, command.entity_id)
+            after = await self._client.get_entity(kind, entity_id)
         for name, wanted in changes.items():
             if _text(after.get(name)) != _text(wanted):
                 raise PoisonError(
                     "not_taken",
-                    f"writing {kind.noun} {command.entity_id} to FreshBooks: {name} was accepted but not stored",
+                    f"writing {kind.noun} {entity_id} to FreshBooks: {name} was accepted but not stored",
                     field=name,
                 )
         return after
@@ -111,7 +110,7 @@ class RestSink:
         """Step 5. An intent that is confirmed already with this content is not written again."""
         now = self._clock()
         entity = parse(kind, present, account_id=command.account_id, fetched_at=now)
-        key = _key(command)
+        key = command.key
         before = intents.last(key)
         confirmed = self._intent(command, before, IntentState.CONFIRMED, entity.content_hash)
         unfinished = (
@@ -159,7 +158,15 @@ def _is_overtaken(command: FreshBooksCommand, before: Intent | None) -> bool:
 
 
 def _key(command: FreshBooksCommand) -> str:
-    return keys.freshbooks_key(command.account_id, command.kind, command.entity_id)
+    return command.key
+
+
+def _entity_id(command: FreshBooksCommand) -> int:
+    if command.operation not in _UPDATES or command.entity_id is None:
+        raise PoisonError(
+            "unknown_operation", f"writing to FreshBooks: {command.operation.value} cannot be done on a {command.kind}"
+        )
+    return command.entity_id
 
 
 def _changes(command: FreshBooksCommand, present: Json) -> dict[str, str]:

@@ -130,6 +130,9 @@ class AxSystem:
             await self.sql.execute(f"GRANT SELECT ON dbo.{name} TO [{reader}]")
         await self.sql.execute(f"GRANT SELECT ON SCHEMA::cdc TO [{reader}]")
         await self.sql.execute(f"GRANT VIEW DATABASE STATE TO [{reader}]")
+        await self.sql.execute(
+            f"USE [msdb]; GRANT SELECT ON OBJECT::dbo.cdc_jobs TO [{reader}]; USE [{self.sql.database}]"
+        )
 
     def _fill(self, database: AxDatabase) -> None:
         database.prepare()

@@ -21,12 +21,15 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from sandbox.sqlserver.changes import COPY_HEADER, COPY_TRAILER, RowBuilder, lsn
+from sandbox.sqlserver.change_spool import ChangeSpool
+from sandbox.sqlserver.changes import COPY_HEADER, COPY_TRAILER, SLICE, RowBuilder, lsn
 from sandbox.sqlserver.instances import read_instances
-from sandbox.sqlserver.replication import ReplicationStream, StreamError, Transaction
+from sandbox.sqlserver.replication import ReplicationStream, SlotBusyError, StreamError, Transaction
 from sandbox.sqlserver.scan_sessions import ScanSession
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from sandbox.sqlserver.postgres import Cluster
 
 _log = logging.getLogger(__name__)
@@ -36,7 +39,13 @@ _SESSIONS_KEPT = 50
 # In quiet times a row without a transaction moves max_lsn, about every five minutes.
 _QUIET_SECONDS = 300.0
 # Above this many changes (some 30 ms of work) rows are built in a thread, so that sessions are served meanwhile.
-_LONG_TRANSACTION = 1000
+_LONG_TRANSACTION = SLICE
+# How long a connection that was dropped may hold the slot.
+_SLOT_SECONDS = 5.0
+# What is built is written when it is so much, and what is read waits at most in such a number: neither a large
+# transaction nor a long backlog fills the memory.
+_PART_BYTES = 4 << 20
+_MOST_PENDING = 50_000
 
 
 @dataclass
@@ -70,6 +79,8 @@ class CaptureJob:
     _scanned_to: int = 0
     _captured_to: bytes = b""
     _marker: int = 0
+    _awaited: str = ""
+    _in_memory: int = 0
     _last_mapping: float = field(default_factory=time.monotonic)
 
     @property
@@ -98,11 +109,14 @@ class CaptureJob:
 
     async def scan_now(self) -> int:
         """Capture everything that is committed now, whether the loop runs or not; returns the transactions captured."""
-        async with self._lock:
-            captured = await self._scan()
-            while self._pending:
-                captured += await self._apply()
-            return captured
+        async with self._work():
+            captured = 0
+            while True:
+                await self._scan()
+                while self._pending:
+                    captured += await self._apply()
+                if not self._awaited:
+                    return captured
 
     async def run_cleanup(self, retention_minutes: float | None = None) -> None:
         """Run the cleanup job once, with its own retention or another one."""
@@ -112,17 +126,28 @@ class CaptureJob:
     async def _loop(self) -> None:
         while True:
             try:
-                async with self._lock:
+                async with self._work():
                     await self._scan()
                     for _ in range(self.max_scans):
+                        if self._awaited and not self._pending:
+                            await self._scan()
                         if not self._pending:
                             break
                         await self._apply()
             except (StreamError, psycopg.Error, OSError) as error:
                 # The job goes on, as Agent would start it again; what was not confirmed comes again.
                 _log.warning("scanning the transaction log: %s", error)
-                await self._disconnect()
             await asyncio.sleep(self.interval_seconds)
+
+    @contextlib.asynccontextmanager
+    async def _work(self) -> AsyncIterator[None]:
+        """One piece of work at a time; one that is interrupted begins again behind what was confirmed."""
+        async with self._lock:
+            try:
+                yield
+            except BaseException:
+                await self._disconnect()
+                raise
 
     async def _connected(self) -> psycopg.AsyncConnection[Any]:
         if self._connection is None or self._connection.closed:
@@ -131,10 +156,24 @@ class CaptureJob:
 
     async def _connected_stream(self) -> ReplicationStream:
         if self._stream is None:
-            stream = ReplicationStream(self.cluster.host, self.cluster.port, self.cluster.database, "postgres")
-            await stream.connect()
-            self._stream = stream
+            self._stream = await self._connect_stream()
         return self._stream
+
+    async def _connect_stream(self) -> ReplicationStream:
+        give_up = time.monotonic() + _SLOT_SECONDS
+        while True:
+            stream = ReplicationStream(self.cluster.host, self.cluster.port, self.cluster.database, "postgres")
+            try:
+                await stream.connect()
+                return stream
+            except SlotBusyError:
+                await stream.close()
+                if time.monotonic() > give_up:
+                    raise
+                await asyncio.sleep(0.02)
+            except BaseException:
+                await stream.close()
+                raise
 
     async def _disconnect(self) -> None:
         if self._stream:
@@ -142,37 +181,40 @@ class CaptureJob:
         if self._connection:
             await self._connection.close()
         self._stream = self._connection = None
+        for transaction in self._pending:
+            _close(transaction)
         self._pending.clear()
-        self._scanned_to = 0
+        self._scanned_to, self._awaited, self._in_memory = 0, "", 0
 
-    async def _scan(self) -> int:
-        """Read the log up to now into `_pending`; returns 0 (nothing is captured yet)."""
+    async def _scan(self) -> None:
+        """Read the log into `_pending`, up to now, or until that is full: `_awaited` says that more waits then."""
         connection = await self._connected()
-        cursor = await connection.execute(f"SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint, ({_ENABLED})")
-        row = await cursor.fetchone()
-        position, enabled = row if row else (0, False)
-        if not enabled:
-            return 0
-        if position <= self._scanned_to and not self._pending:
-            await self._empty_scan()
-            return 0
+        if not self._awaited:
+            cursor = await connection.execute(f"SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint, ({_ENABLED})")
+            row = await cursor.fetchone()
+            position, enabled = row if row else (0, False)
+            if not enabled:
+                return
+            if position <= self._scanned_to and not self._pending:
+                await self._empty_scan()
+                return
         stream = await self._connected_stream()
-        self._marker += 1
-        marker = f"{id(self)}:{self._marker}"
-        await connection.execute("SELECT pg_logical_emit_message(true, 'cdc.scan', %s)", [marker])
-        found = 0
-        while True:
+        if not self._awaited:
+            self._marker += 1
+            self._awaited = f"{id(self)}:{self._marker}"
+            await connection.execute("SELECT pg_logical_emit_message(true, 'cdc.scan', %s)", [self._awaited])
+        while self._awaited and self._in_memory < _MOST_PENDING:
             transaction = await stream.transaction()
             if transaction.changes:
                 self._pending.append(transaction)
-                found += 1
-            if marker in transaction.markers:
-                break
-        self._scanned_to = transaction.end_position
+                self._in_memory += _weight(transaction)
+            if self._awaited in transaction.markers:
+                self._awaited = ""
+            self._scanned_to = transaction.end_position
         if not self._pending:
             stream.confirm(self._scanned_to)
-            await self._empty_scan()
-        return 0
+            if not self._awaited:
+                await self._empty_scan()
 
     async def _apply(self) -> int:
         """Write up to `max_transactions` pending transactions; returns how many touched a capture instance."""
@@ -181,24 +223,18 @@ class CaptureJob:
         if not self._captured_to:
             self._captured_to = await self._newest(connection)
         batch = [self._pending.popleft() for _ in range(min(self.max_transactions, len(self._pending)))]
-        builder = RowBuilder(await read_instances(connection))
-        captured: list[Transaction] = []
-        for transaction in batch:
-            if lsn(transaction.commit_position, 1) <= self._captured_to:
-                continue  # delivered again after a crash
-            if len(transaction.changes) > _LONG_TRANSACTION:
-                touched = await asyncio.to_thread(builder.add, transaction)
-            else:
-                touched = builder.add(transaction)
-            if touched:
-                captured.append(transaction)
+        try:
+            captured, rows = await self._write(connection, batch)
+        finally:
+            for transaction in batch:
+                self._in_memory -= _weight(transaction)
+                _close(transaction)
         if captured:
-            await self._write(connection, builder, captured)
             self._captured_to = lsn(captured[-1].commit_position, 1)
             self._last_mapping = time.monotonic()
         stream = await self._connected_stream()
         stream.confirm(self._scanned_to if not self._pending else batch[-1].end_position)
-        self._remember(captured, sum(rows.count for rows in builder.rows.values()), time.monotonic() - begun)
+        self._remember(captured, rows, time.monotonic() - begun)
         return len(captured)
 
     async def _newest(self, connection: psycopg.AsyncConnection[Any]) -> bytes:
@@ -207,22 +243,36 @@ class CaptureJob:
         return bytes(row[0]) if row and row[0] else bytes(10)
 
     async def _write(
-        self, connection: psycopg.AsyncConnection[Any], builder: RowBuilder, captured: list[Transaction]
-    ) -> None:
+        self, connection: psycopg.AsyncConnection[Any], batch: list[Transaction]
+    ) -> tuple[list[Transaction], int]:
+        """Write the change rows of `batch` and its mapping in one transaction.
+
+        Returns the transactions that touched a capture instance, and the number of rows.
+        """
+        captured: list[Transaction] = []
+        written = 0
         async with connection.transaction(), connection.cursor() as cursor:
-            for table, rows in builder.rows.items():
-                if not rows.count:
-                    continue
-                statement = psycopg.sql.SQL("COPY cdc.{} FROM STDIN (FORMAT binary)").format(
-                    psycopg.sql.Identifier(table)
-                )
-                async with cursor.copy(statement) as copy:
-                    await copy.write(COPY_HEADER)
-                    await copy.write(bytes(rows.data))
-                    await copy.write(COPY_TRAILER)
-            async with cursor.copy("COPY cdc.lsn_time_mapping FROM STDIN") as copy:
-                for transaction in captured:
-                    await copy.write_row(self._mapping(transaction))
+            builder = RowBuilder(await read_instances(connection))
+            for transaction in batch:
+                if lsn(transaction.commit_position, 1) <= self._captured_to:
+                    continue  # delivered again after a crash
+                touched = False
+                slices = builder.slices(transaction)
+                long = len(transaction.changes) > _LONG_TRANSACTION
+                while (
+                    found := await asyncio.to_thread(next, slices, None) if long else next(slices, None)
+                ) is not None:
+                    touched = found
+                    if builder.waiting_bytes > _PART_BYTES:
+                        written += await _copy(cursor, builder)
+                if touched:
+                    captured.append(transaction)
+            written += await _copy(cursor, builder)
+            if captured:
+                async with cursor.copy("COPY cdc.lsn_time_mapping FROM STDIN") as copy:
+                    for transaction in captured:
+                        await copy.write_row(self._mapping(transaction))
+        return captured, written
 
     def _mapping(self, transaction: Transaction) -> tuple[bytes, dt.datetime, dt.datetime, bytes, bytes]:
         return (
@@ -289,3 +339,27 @@ class CaptureJob:
         row = await cursor.fetchone()
         if row:
             self.max_transactions, self.max_scans, self.interval_seconds = row[0], row[1], float(row[2])
+
+
+async def _copy(cursor: psycopg.AsyncCursor[Any], builder: RowBuilder) -> int:
+    """Write what is built into the change tables; returns the number of rows. The order of rows is the key's there."""
+    written = 0
+    for table, rows in builder.take().items():
+        statement = psycopg.sql.SQL("COPY cdc.{} FROM STDIN (FORMAT binary)").format(psycopg.sql.Identifier(table))
+        async with cursor.copy(statement) as copy:
+            await copy.write(COPY_HEADER)
+            await copy.write(bytes(rows.data))
+            await copy.write(COPY_TRAILER)
+        written += rows.count
+    return written
+
+
+def _weight(transaction: Transaction) -> int:
+    """How many changes of `transaction` are in memory."""
+    changes = transaction.changes
+    return changes.in_memory if isinstance(changes, ChangeSpool) else len(changes)
+
+
+def _close(transaction: Transaction) -> None:
+    if isinstance(transaction.changes, ChangeSpool):
+        transaction.changes.close()

@@ -15,15 +15,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from sandbox.sqlserver.replication import Change, Relation, Transaction, Values
+    from sandbox.sqlserver.change_spool import Change, Relation, Values
+    from sandbox.sqlserver.replication import Transaction
 
 DELETE, INSERT, UPDATE_OLD, UPDATE_NEW = 1, 2, 3, 4
 _COMMIT_SLOT = 1
 _FIRST_CHANGE_SLOT = 2
 # LSNs begin with the number of the log file. Starting above zero keeps every one apart from the zero LSN.
 _FIRST_LOG_FILE = 32
+# Changes per slice of a long transaction: some 30 ms of work.
+SLICE = 1000
 _NULL = struct.pack(">i", -1)
 _TEN = struct.pack(">i", 10)
 _FOUR = struct.pack(">i", 4)
@@ -85,11 +88,17 @@ class RowBuilder:
 
     def add(self, transaction: Transaction) -> bool:
         """Append the rows of `transaction`; returns whether it touched a capture instance."""
+        *_, touched = self.slices(transaction)
+        return touched
+
+    def slices(self, transaction: Transaction) -> Iterator[bool]:
+        """As `add`, in slices: a long transaction need not be built at once. Yields whether it touched an instance."""
         commit = lsn(transaction.commit_position, _COMMIT_SLOT)
         sequence = _Sequence()
-        moved = _statements_moving_keys(transaction.changes)
+        # Only for those the key rule can need two sequence values.
+        moved = transaction.several_updates
         touched = False
-        for change in transaction.changes:
+        for count, change in enumerate(transaction.changes, 1):
             place = sequence.next(change.position)
             second = place
             if change.statement in moved and change.old and change.new:
@@ -97,7 +106,19 @@ class RowBuilder:
             for instance in self._by_source.get(change.relation.oid, ()):
                 if instance.start_lsn <= commit:
                     touched = self._add(instance, change, commit, place, second) or touched
-        return touched
+            if count % SLICE == 0:
+                yield touched
+        yield touched
+
+    def take(self) -> dict[str, ChangeRows]:
+        """The rows built so far, by change table; they are the caller's then."""
+        rows, self.rows = self.rows, {}
+        return rows
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much has been built and not taken."""
+        return sum(len(rows.data) for rows in self.rows.values())
 
     def _add(self, instance: Instance, change: Change, commit: bytes, seqval: bytes, second: bytes) -> bool:
         plan = self._plan(instance, change.relation)
@@ -151,16 +172,6 @@ class _Sequence:
         self._slot = self._slot + 1 if position == self._position else _FIRST_CHANGE_SLOT
         self._position = position
         return lsn(position, self._slot)
-
-
-def _statements_moving_keys(changes: Sequence[Change]) -> set[int]:
-    """Return the statements with more than one update; only for those the key rule can need two sequence values."""
-    seen: set[int] = set()
-    twice: set[int] = set()
-    for change in changes:
-        if change.old is not None and change.new is not None:
-            (twice if change.statement in seen else seen).add(change.statement)
-    return twice
 
 
 def _mask(changed: Iterable[int], count: int) -> bytes:

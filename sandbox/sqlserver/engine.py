@@ -7,8 +7,9 @@ inside a transaction every statement runs under a savepoint.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -16,10 +17,11 @@ from psycopg.pq import TransactionStatus
 from sandbox.sqlserver import batch, results, security
 from sandbox.sqlserver.errors import SqlError, from_postgres
 from sandbox.sqlserver.results import Result
+from sandbox.sqlserver.system_variables import system_variable
 from sandbox.sqlserver.translate import Statement, parse, translate, unknown_names
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
     from sandbox.sqlserver.host import Host
 
@@ -31,6 +33,8 @@ _LEVELS = {
     "SERIALIZABLE": "SERIALIZABLE",
 }
 _TRANSLATIONS_KEPT = 500
+# Rows per block of a long result.
+_BLOCK_ROWS = 500
 _STARTED_LATE = (
     "Transaction failed in database '{}' because the statement was run under snapshot isolation but the transaction "
     "did not start in snapshot isolation. You cannot change the isolation level of the transaction to snapshot after "
@@ -53,6 +57,7 @@ class Engine:
         self._implicit = False
         self._rowcount = 0
         self._waiting: asyncio.Task[None] | None = None
+        self._in_msdb = False
         self.login = login
         self.spid = spid
 
@@ -96,9 +101,12 @@ class Engine:
         """End the session; an open transaction is rolled back by PostgreSQL."""
         await self._connection.close()
 
-    async def execute(self, text: str, parameters: Mapping[str, Any]) -> AsyncIterator[Result]:
+    async def execute(
+        self, text: str, parameters: Mapping[str, Any], *, streamed: bool = False
+    ) -> AsyncIterator[Result]:
         """Run a batch; yields one result per statement. `parameters` are by lower-case name without @.
 
+        With `streamed` a long result comes in blocks (`Result.following`), so that it need not fit into memory.
         Raises SqlError for the first statement that fails; the statements before it have been done.
         """
         try:
@@ -120,7 +128,7 @@ class Engine:
                     for result in await self._call(step, variables):
                         yield result
                 case batch.Plain():
-                    for result in await self._plain(step.text, variables):
+                    async for result in self._answers(step.text, variables, streamed=streamed):
                         yield result
 
     async def _control(self, step: batch.Control) -> Result:
@@ -151,11 +159,15 @@ class Engine:
                 await self._host.allow_snapshot(allowed=words[0].upper() == "ON")
             case "kill":
                 await self._host.kill(int(words[0]))
-            case "use" if words[0].lower() not in (self._host.database.lower(), "master", "msdb"):
-                raise SqlError(
-                    911, f"Database '{words[0]}' does not exist. Make sure that the name is entered correctly."
-                )
+            case "use":
+                self._use(words[0].lower())
         return Result()
+
+    def _use(self, name: str) -> None:
+        """There is one database; of msdb only what is granted there differs."""
+        if name not in (self._host.database.lower(), "master", "msdb"):
+            raise SqlError(911, f"Database '{name}' does not exist. Make sure that the name is entered correctly.")
+        self._in_msdb = name == "msdb"
 
     async def _rollback_to(self, savepoint: str) -> None:
         if savepoint:
@@ -235,14 +247,19 @@ class Engine:
         return [result async for result in self.execute(text, values)]
 
     async def _plain(self, text: str, variables: Mapping[str, Any]) -> list[Result]:
-        special = security.statement(text)
+        return [result async for result in self._answers(text, variables)]
+
+    async def _answers(
+        self, text: str, variables: Mapping[str, Any], *, streamed: bool = False
+    ) -> AsyncIterator[Result]:
+        special = security.statement(text, in_msdb=self._in_msdb)
         if special is not None:
-            return [await self._security(special)]
-        answers = []
+            yield await self._security(special)
+            return
         for statement in await self._translated(text):
             values = [self._value(name, variables) for name in statement.parameters]
-            answers.append(await self._run(statement, values, keep_sql=text))
-        return answers
+            found = await self._stream(statement, values) if streamed and statement.may_be_long else None
+            yield found or await self._run(statement, values, keep_sql=text)
 
     async def _security(self, statement: security.Change) -> Result:
         if statement.login:
@@ -267,25 +284,12 @@ class Engine:
 
     def _value(self, name: str, variables: Mapping[str, Any]) -> Any:
         if name.startswith("@@"):
-            return self._system_variable(name[2:])
+            return system_variable(
+                name[2:], in_transaction=self.in_transaction, spid=self.spid, rowcount=self._rowcount
+            )
         if name not in variables:
             raise SqlError(137, f'Must declare the scalar variable "@{name}".', 15)
         return variables[name]
-
-    def _system_variable(self, name: str) -> Any:
-        known: dict[str, Any] = {
-            "trancount": int(self.in_transaction),
-            "spid": self.spid,
-            "rowcount": self._rowcount,
-            "version": "Microsoft SQL Server 2022 (RTM) - 16.0.4135.4 (stand-in)",
-            "servername": "STANDIN",
-            "max_precision": 38,
-            "lock_timeout": -1,
-            "error": 0,
-        }
-        if name not in known:
-            raise SqlError(137, f'Must declare the scalar variable "@@{name}".', 15)
-        return known[name]
 
     async def _run(self, statement: Statement, values: list[Any], keep_sql: str = "") -> Result:
         for _, relation in statement.relations:
@@ -298,6 +302,57 @@ class Engine:
             return await self._guarded(statement, values, keep_sql)
         except psycopg.Error as error:
             raise await self._failure(error) from error
+
+    async def _stream(self, statement: Statement, values: list[Any]) -> Result | None:
+        """Run a query whose rows are fetched while they are sent; None without a row: nothing describes it then."""
+        self._check_isolation(statement)
+        if self._implicit and not self.in_transaction:
+            await self.begin()
+        guard = self.in_transaction
+        if guard:
+            await self._connection.execute("SAVEPOINT standin")
+        cursor = self._connection.cursor(binary=True)
+        # A generator, whatever psycopg's annotation says.
+        source = cast("AsyncGenerator[Any]", cursor.stream(statement.sql, values, binary=True, size=_BLOCK_ROWS))
+        blocks = self._blocks(source, guard=guard)
+        first = await anext(blocks, None)
+        if first is None:
+            return None
+        result = Result(statement.verb, results.describe(cursor, self._host.own_types), first, len(first))
+        if len(first) < _BLOCK_ROWS:
+            await anext(blocks, None)
+            self._rowcount = result.count
+        else:
+            result.following = self._counted(blocks, result)
+        return result
+
+    async def _blocks(
+        self, source: AsyncGenerator[tuple[Any, ...]], *, guard: bool
+    ) -> AsyncGenerator[list[tuple[Any, ...]]]:
+        """The rows of `source` in blocks, none of them empty. Raises SqlError."""
+        block: list[tuple[Any, ...]] = []
+        try:
+            async with contextlib.aclosing(source):
+                async for row in source:
+                    block.append(row)
+                    if len(block) == _BLOCK_ROWS:
+                        yield block
+                        block = []
+            if guard:
+                await self._connection.execute("RELEASE SAVEPOINT standin")
+        except psycopg.Error as error:
+            raise await self._failure(error) from error
+        if block:
+            yield block
+
+    async def _counted(
+        self, blocks: AsyncGenerator[list[tuple[Any, ...]]], result: Result
+    ) -> AsyncGenerator[list[tuple[Any, ...]]]:
+        async with contextlib.aclosing(blocks):
+            async for block in blocks:
+                result.count += len(block)
+                yield block
+        self._rowcount = result.count
 
     def _check_isolation(self, statement: Statement) -> None:
         touches_data = any(schema not in ("sys", "msdb") for schema, _ in statement.relations)

@@ -11,41 +11,29 @@ from __future__ import annotations
 import asyncio
 import struct
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sandbox.sqlserver.change_spool import Change, ChangeSpool, Relation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Microseconds from 1970 to 2000, PostgreSQL's epoch.
 POSTGRES_EPOCH_MICROSECONDS = 946_684_800_000_000
-_LARGEST_MESSAGE = 1 << 30
-
-Values = tuple["bytes | None", ...]
-
-
-@dataclass(frozen=True)
-class Relation:
-    """A table as of the following changes: its OID and its column names in the order of the values."""
-
-    oid: int
-    schema: str
-    name: str
-    columns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One changed row. `old` is None for an insert, `new` for a delete; values are in PostgreSQL's binary form.
-
-    `statement` counts the statements of the transaction from 1. `position` is the log position of the change.
-    """
-
-    relation: Relation
-    old: Values | None
-    new: Values | None
-    statement: int
-    position: int
+_READ_BYTES = 1 << 18
+_UPDATE = ord("U")
+# SQLSTATE object_in_use: the slot's last reader has not gone yet.
+_IN_USE = b"C55006\0"
+_OID = struct.Struct(">I")
+_POSITION = struct.Struct(">Q")
 
 
 @dataclass
 class Transaction:
-    """A committed transaction. Times are microseconds since 1970, UTC; `began` is 0 when no statement told it."""
+    """A committed transaction. Times are microseconds since 1970, UTC; `began` is 0 when no statement told it.
+
+    `several_updates` are the statements that updated more than one row. Close the changes when they are done with.
+    """
 
     xid: int
     began: int = 0
@@ -53,12 +41,17 @@ class Transaction:
     begin_position: int = 0
     commit_position: int = 0
     end_position: int = 0
-    changes: list[Change] = field(default_factory=list)
+    changes: ChangeSpool | Sequence[Change] = field(default_factory=ChangeSpool)
+    several_updates: set[int] = field(default_factory=set)
     markers: list[str] = field(default_factory=list)
 
 
 class StreamError(RuntimeError):
     """The replication connection failed; the capture job connects again."""
+
+
+class SlotBusyError(StreamError):
+    """Somebody else still reads the slot: a connection that was just dropped."""
 
 
 class ReplicationStream:
@@ -69,6 +62,9 @@ class ReplicationStream:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._relations: dict[int, Relation] = {}
+        self._buffer = b""
+        self._place = 0
+        self._unfinished = ChangeSpool()
 
     async def connect(self) -> None:
         """Connect and ask for everything after the last confirmed position. Raises StreamError."""
@@ -93,17 +89,30 @@ class ReplicationStream:
         if self._writer:
             self._writer.close()
             self._writer = self._reader = None
+        self._buffer, self._place = b"", 0
+        self._unfinished.close()
 
     async def transaction(self) -> Transaction:
         """Wait for the next committed transaction."""
+        spool = self._unfinished = ChangeSpool()
         current = Transaction(0)
-        statement = 0
+        statement = last_update = 0
         while True:
-            position, message = await self._log_message()
+            kind, body = await self._message()
+            if kind != b"d" or body[:1] != b"w":
+                continue  # keepalives need no answer: wal_sender_timeout is off
+            position: int = _POSITION.unpack_from(body, 1)[0]
+            message = body[25:]
             match message[:1]:
+                case b"I" | b"U" | b"D":
+                    spool.append(self._relations[_OID.unpack_from(message, 1)[0]], statement, position, message)
+                    if message[0] == _UPDATE:
+                        if statement == last_update:
+                            current.several_updates.add(statement)
+                        last_update = statement
                 case b"B":
-                    current = Transaction(struct.unpack_from(">I", message, 17)[0])
-                    statement = 0
+                    current = Transaction(_OID.unpack_from(message, 17)[0], changes=spool)
+                    statement = last_update = 0
                 case b"R":
                     self._relation(message)
                 case b"M":
@@ -114,37 +123,46 @@ class ReplicationStream:
                         current.begin_position = current.begin_position or position
                     else:
                         current.markers.append(content)
-                case b"I" | b"U" | b"D":
-                    current.changes.append(self._change(message, statement, position))
                 case b"C":
                     _, _, commit, end, moment = struct.unpack(">cBQQq", message)
                     current.commit_position, current.end_position = commit, end
                     current.committed = moment + POSTGRES_EPOCH_MICROSECONDS
+                    self._unfinished = ChangeSpool()
                     return current
 
     def confirm(self, position: int) -> None:
         """Tell PostgreSQL that everything before `position` is stored: it may forget that part of the log."""
         self._send(b"d", b"r" + struct.pack(">QQQqB", position, position, position, 0, 0))
 
-    async def _log_message(self) -> tuple[int, bytes]:
-        while True:
-            kind, body = await self._message()
-            if kind != b"d" or body[:1] != b"w":
-                continue  # keepalives need no answer: wal_sender_timeout is off
-            position: int = struct.unpack_from(">Q", body, 1)[0]
-            return position, body[25:]
-
     async def _message(self) -> tuple[bytes, bytes]:
+        """The next message: kind and body. Read from the socket in large pieces: most waits cost nothing so."""
+        while True:
+            start = self._place + 5
+            if start <= len(self._buffer):
+                end = self._place + 1 + _OID.unpack_from(self._buffer, self._place + 1)[0]
+                if end <= len(self._buffer):
+                    kind = self._buffer[self._place : self._place + 1]
+                    self._place = end
+                    body = self._buffer[start:end]
+                    if kind == b"E":
+                        failure = SlotBusyError if _IN_USE in body else StreamError
+                        raise failure(f"reading the transaction log: {body.decode(errors='replace')}")
+                    return kind, body
+            await self._fill()
+
+    async def _fill(self) -> None:
         if self._reader is None:
             raise StreamError("reading the transaction log: not connected")
         try:
-            head = await self._reader.readexactly(5)
-            body = await self._reader.readexactly(struct.unpack(">I", head[1:])[0] - 4)
-        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            piece = await self._reader.read(_READ_BYTES)
+        except ConnectionError as error:
             raise StreamError("reading the transaction log: connection lost") from error
-        if head[:1] == b"E":
-            raise StreamError(f"reading the transaction log: {body.decode(errors='replace')}")
-        return head[:1], body
+        if not piece:
+            raise StreamError("reading the transaction log: connection lost")
+        self._buffer = self._buffer[self._place :] + piece
+        self._place = 0
+        # A long transaction is always ready to be read; sessions want to be served, too.
+        await asyncio.sleep(0)
 
     async def _until(self, wanted: bytes) -> None:
         while (await self._message())[0] != wanted:
@@ -167,44 +185,6 @@ class ReplicationStream:
             columns.append(column)
             place += 8
         self._relations[oid] = Relation(oid, schema, name, tuple(columns))
-
-    def _change(self, message: bytes, statement: int, position: int) -> Change:
-        relation = self._relations[struct.unpack_from(">I", message, 1)[0]]
-        old = new = None
-        place = 5
-        while place < len(message):
-            kind = message[place : place + 1]
-            values, place = _values(message, place + 1)
-            if kind == b"N":
-                new = values
-            else:
-                old = values
-        if new is not None and old is not None and any(value is _UNCHANGED for value in new):
-            new = tuple(o if n is _UNCHANGED else n for o, n in zip(old, new, strict=True))
-        return Change(relation, old, new, statement, position)
-
-
-# Stands for a large value that the update left alone; the old row holds it.
-_UNCHANGED = b"unchanged"
-
-
-def _values(message: bytes, place: int) -> tuple[Values, int]:
-    count = struct.unpack_from(">H", message, place)[0]
-    place += 2
-    found: list[bytes | None] = []
-    for _ in range(count):
-        kind = message[place]
-        place += 1
-        if kind == 0x6E:  # n: NULL
-            found.append(None)
-        elif kind == 0x75:  # u: unchanged
-            found.append(_UNCHANGED)
-        else:
-            length = int.from_bytes(message[place : place + 4], "big")
-            place += 4
-            found.append(message[place : place + length])
-            place += length
-    return tuple(found), place
 
 
 def _text(message: bytes, place: int) -> tuple[str, int]:

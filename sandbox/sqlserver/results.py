@@ -12,6 +12,8 @@ from psycopg.types.string import ByteaBinaryLoader, ByteaLoader
 from sandbox.sqlserver.tds.types import Column
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     import psycopg
     from psycopg.adapt import AdaptersMap
 
@@ -41,12 +43,17 @@ _LSN_BYTES = 10
 
 @dataclass
 class Result:
-    """`columns` is None for a statement without a result set; `count` is -1 when there is nothing to count."""
+    """`columns` is None for a statement without a result set; `count` is -1 when there is nothing to count.
+
+    A long result has only its first rows in `rows`; `following` gives the others in blocks, and must be read to its end
+    before the session does anything else. `count` is right then.
+    """
 
     verb: str = "set"
     columns: list[Column] | None = None
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     count: int = -1
+    following: AsyncGenerator[list[tuple[Any, ...]]] | None = None
 
 
 @dataclass(frozen=True)

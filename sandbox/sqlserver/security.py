@@ -35,14 +35,16 @@ def _literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def statement(text: str) -> Change | None:
-    """Return what `text` changes; None when it is not about rights."""
+def statement(text: str, *, in_msdb: bool = False) -> Change | None:
+    """Return what `text` changes; None when it is not about rights. `in_msdb`: schema dbo is that of msdb."""
     flat = text.strip().rstrip(";")
     head = flat.split(None, 2)[:2]
     if not head or head[0].upper() not in ("CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "DENY"):
         return None
     for pattern, make in _FORMS:
         match = re.fullmatch(pattern, flat, re.IGNORECASE | re.DOTALL)
+        if match and make is _rights:
+            return _rights(match, "msdb" if in_msdb else "dbo")
         if match:
             return make(match)
     if head[0].upper() in ("GRANT", "REVOKE", "DENY"):
@@ -66,7 +68,7 @@ def _member(match: re.Match[str]) -> Change:
     return Change([f"{verb} {_quoted(known)} {word} {_quoted(member)}"])
 
 
-def _rights(match: re.Match[str]) -> Change:
+def _rights(match: re.Match[str], dbo: str = "dbo") -> Change:
     verb = match["verb"].upper()
     rights, target, grantee = match["rights"].strip(), match["target"], match["grantee"]
     word = "TO" if verb == "GRANT" else "FROM"
@@ -86,12 +88,13 @@ def _rights(match: re.Match[str]) -> Change:
     table = re.fullmatch(r"(?:OBJECT\s*::\s*)?(?:\[?(\w+)\]?\.)?\[?([\w$]+)\]?\s*(\([^)]*\))?", target, re.IGNORECASE)
     if not table:
         raise SqlError(102, f"Incorrect syntax near '{target}'.", 15)
-    return Change([_grant_on_table(verb, rights, table, grantee)])
+    return Change([_grant_on_table(verb, rights, table, grantee, dbo)])
 
 
-def _grant_on_table(verb: str, rights: str, table: re.Match[str], grantee: str) -> str:
+def _grant_on_table(verb: str, rights: str, table: re.Match[str], grantee: str, dbo: str) -> str:
     columns = re.findall(r"\w+", table[3] or "")
-    names = [verb, rights, (table[1] or "dbo").lower(), table[2], ", ".join(map(_quoted, columns)), grantee]
+    schema = (table[1] or "dbo").lower()
+    names = [verb, rights, dbo if schema == "dbo" else schema, table[2], ", ".join(map(_quoted, columns)), grantee]
     return f"SELECT sys.grant_on_table({', '.join(map(_literal, names))})"
 
 

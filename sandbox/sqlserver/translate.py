@@ -42,6 +42,11 @@ class Statement:
     relations: list[tuple[str, str]] = field(default_factory=list)
     ddl: bool = False
 
+    @property
+    def may_be_long(self) -> bool:
+        """A query over the tables of the database; the system's own views and functions give little."""
+        return self.verb == "select" and any(schema not in ("sys", "msdb") for schema, _ in self.relations)
+
 
 def parse(text: str) -> list[exp.Expression]:
     """Return the syntax trees of `text`; raises 102 for what is not T-SQL."""

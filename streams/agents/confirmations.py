@@ -23,7 +23,7 @@ class ConfirmationHandler:
             # The FreshBooks document is deleted: there is nothing to write on.
             return "cancelled"
         command = self._write_back(confirmation)
-        key = keys.freshbooks_key(command.account_id, command.kind, command.entity_id)
+        key = command.key
         await self._outbox.send([self._outbox.record(topics.FRESHBOOKS_COMMANDS, key, command, record.headers)])
         return "write_back"
 

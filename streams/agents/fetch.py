@@ -21,7 +21,7 @@ from streams.runtime.dead_letters import Origin
 from streams.runtime.store import CompactedStore
 from streams.transforms.echo import is_known
 
-TARGETS: dict[str, Topic] = {"client": topics.CLIENTS, "invoice": topics.INVOICES}
+TARGETS: dict[str, Topic] = {kind: topics.FRESHBOOKS_ENTITIES[kind] for kind in ("client", "invoice")}
 
 
 class FetchHandler:

@@ -94,7 +94,7 @@ class FlowHandler:
         batch += [
             out.record(
                 topics.FRESHBOOKS_COMMANDS,
-                keys.freshbooks_key(command.account_id, command.kind, command.entity_id),
+                command.key,
                 command,
                 record.headers,
             )

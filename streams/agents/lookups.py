@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from schemas import keys, topics
-from schemas.records import AxCommand, CrossReference, Customer
+from schemas.records import AxCommand, CrossReference, Customer, Record
 from streams.runtime.codec import AvroCodec
 from streams.runtime.settings import KafkaSettings
 from streams.runtime.store import CompactedStore
@@ -56,6 +56,7 @@ class MasterData:
         self.customers = CompactedStore(
             topics.MASTER_CUSTOMERS, Customer, kafka=kafka, codec=codec, listener=self._customer_changed
         )
+        self._tables: dict[str, CompactedStore[Any]] = {"customers": self.customers}
 
     def xref(self, account_id: str, kind: str, freshbooks_id: int) -> CrossReference | None:
         """The AX object of a FreshBooks entity."""
@@ -70,9 +71,14 @@ class MasterData:
         """The AX customer of an account number."""
         return self.customers.get(keys.ax_key(company, "customer", account_number))
 
-    def customers_by(self, company: str, field_name: str, value: str) -> Sequence[Customer]:
-        """AX customers whose field equals `value`, compared normalised."""
-        rows = (self.customers.get(key) for key in self._index.find(company, field_name, value))
+    def row(self, table: str, key: str) -> Record | None:
+        """A row that flows look up. Raises KeyError for a table that no store holds."""
+        return self._tables[table].get(key)
+
+    def rows_by(self, table: str, company: str, field_name: str, value: str) -> Sequence[Record]:
+        """Rows of an AX table whose field equals `value`, compared normalised."""
+        store = self._tables[table]
+        rows = (store.get(key) for key in self._index.find(company, field_name, value))
         return [row for row in rows if row is not None]
 
     def issued(self, key: str, command: AxCommand) -> None:

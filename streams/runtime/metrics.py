@@ -51,7 +51,13 @@ RATE_REMAINING = Gauge("freshax_freshbooks_rate_remaining", "X-RateLimit-Remaini
 CDC_ROWS = Counter("freshax_cdc_rows_total", "Change rows published.", ["table", "op"])
 CDC_LAG_SECONDS = Gauge("freshax_cdc_lag_seconds", "Now minus commit time of the newest captured transaction.")
 CDC_HEADROOM = Gauge(
-    "freshax_cdc_retention_headroom_seconds", "Time until cleanup passes our position.", ["capture_instance"]
+    "freshax_cdc_retention_headroom_seconds",
+    "Time until cleanup passes our position and changes are lost; no series while the retention is not readable.",
+    ["capture_instance"],
+)
+CDC_CLOCK_SKEW_SECONDS = Gauge("freshax_cdc_clock_skew_seconds", "SQL Server's clock minus ours.")
+AX_SQL_LAST_ANSWER = Gauge(
+    "freshax_ax_sql_last_answer_timestamp_seconds", "When AX's SQL Server last answered a query, epoch seconds."
 )
 CDC_REPEATED = Counter("freshax_cdc_positions_dropped_total", "Rows behind a position already passed.", ["table"])
 

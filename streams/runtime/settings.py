@@ -125,11 +125,32 @@ class AxSqlSettings(Section):
     server: str = Field("localhost", description="Host, or listener of an availability group.")
     port: int = Field(1433, ge=1, le=65535, description="Port.")
     database: str = Field("AX", description="AX business database.")
-    user: str = Field("freshax_reader", description="Login with least rights.")
+    authentication: Literal["sql", "kerberos"] = Field(
+        "sql",
+        description="sql: login and password. kerberos: the Windows account whose ticket the process holds (kinit, a "
+        "keytab); then no password is set. Kerberos was not tried against a real domain.",
+    )
+    user: str = Field(
+        "freshax_reader",
+        description="Login with least rights. With kerberos it is not sent: DOMAIN\\account, for `capture plan` alone.",
+    )
     password: SecretStr = Field(SecretStr(""), description="Its password.")
+    server_spn: str | None = Field(
+        None,
+        description="Service principal of SQL Server for Kerberos, MSSQLSvc/host:port; the usual one when not set.",
+    )
+    kerberos_realm: str | None = Field(
+        None, description="Realm of SQL Server, for FreeTDS; Microsoft's driver takes krb5.conf's."
+    )
     encrypt: Literal["yes", "no", "strict"] = Field("yes", description="TLS; `no` only on loopback.")
     trust_server_certificate: bool = Field(False, description="Skip the certificate check: development only.")
     server_certificate: Path | None = Field(None, description="Exact certificate to accept, PEM or DER (Driver 18).")
+    hostname_in_certificate: str | None = Field(
+        None, description="Name that the certificate must bear when it is not `server`'s (Driver 18 only)."
+    )
+    multi_subnet_failover: bool = Field(
+        False, description="Try all addresses of a listener at once (Driver 18 only): for a group over several subnets."
+    )
     application_intent: Literal["ReadOnly", "ReadWrite"] = Field(
         "ReadOnly", description="ReadOnly lets a listener route us to a readable secondary."
     )
@@ -158,7 +179,10 @@ class CaptureSettings(Section):
     snapshot_chunk_rows: int = Field(2000, ge=1, le=100000, description="Rows per chunk of a snapshot.")
     heartbeat_seconds: float = Field(10, gt=0, le=3600, description="How often an idle capture stores its position.")
     stalled_after_seconds: float = Field(
-        300, gt=0, description="No captured commit for so long is reported: the capture job may be stopped."
+        600,
+        gt=0,
+        description="No captured commit for so long is reported: the capture job may be stopped. In quiet times it "
+        "writes a dummy commit about every 300 s, so stay well above.",
     )
 
 

@@ -16,8 +16,6 @@ _REMEDIES = {
     "extra_forbidden": "remove it or correct its name, docs/flows.md lists the keys",
     "missing": "add it",
     "string_type": "write the value in quotes",
-    "union_tag_invalid": "write one of the targets",
-    "union_tag_not_found": "add the key target",
 }
 
 
@@ -26,11 +24,11 @@ class Problems:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self._lines: list[str] = []
+        self.lines: list[str] = []
 
     def add(self, key: str, problem: str, remedy: str) -> None:
         """Note that `key` is wrong."""
-        self._lines.append(f"{self.file}: {key}: {problem}; {remedy}")
+        self.lines.append(f"{self.file}: {key}: {problem}; {remedy}")
 
     def expression(self, key: str, text: str, scope: Scope) -> Expression:
         """Compile the expression under `key`. When it does not compile, notes why and gives one that is null."""
@@ -42,12 +40,12 @@ class Problems:
 
     def refuse(self) -> None:
         """Raise DeclarationError when there is any finding."""
-        if self._lines:
+        if self.lines:
             raise self.failure()
 
     def failure(self) -> DeclarationError:
         """The findings as a failure."""
-        return DeclarationError("\n".join(self._lines))
+        return DeclarationError("\n".join(self.lines))
 
 
 def checked(adapter: TypeAdapter[D], file: str, value: Mapping[str, Any]) -> D:
@@ -57,10 +55,14 @@ def checked(adapter: TypeAdapter[D], file: str, value: Mapping[str, Any]) -> D:
     except ValidationError as reason:
         problems = Problems(file)
         for error in reason.errors(include_url=False, include_context=False, include_input=False):
-            # A union's member is named in the place after the tag; it is no key of the file.
-            key = ".".join(str(part) for part in error["loc"] if part not in _TAGS) or "file"
+            key = ".".join(str(part) for part in error["loc"] if not _names_a_member(part)) or "file"
             problems.add(key, error["msg"], _REMEDIES.get(error["type"], "correct it"))
         raise problems.failure() from reason
 
 
-_TAGS = frozenset({"ax.customer", "ax.invoice", "freshbooks.client"})
+def _names_a_member(part: int | str) -> bool:
+    """True for what pydantic puts into the place of an error to name a union's member: it is no key of the file."""
+    return isinstance(part, str) and (part in _MEMBERS or part.startswith(("literal[", "dict[")))
+
+
+_MEMBERS = frozenset({"Map", "str", "bool", "int", "decimal"})

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-from schemas.records import AxCommand, CrossReference, Customer, FreshBooksCommand
+from schemas.records import AxCommand, CrossReference, FreshBooksCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,9 @@ Decision = Ready | ParkedFor | Ignored
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Result of looking for a customer by something other than its id."""
+    """Result of looking for an AX row by something other than its id."""
 
-    candidates: Sequence[Customer] = field(default=())
+    candidates: Sequence[Any] = field(default=())
     matched_by: str = ""
 
 
@@ -72,11 +72,11 @@ class Lookups(Protocol):
     def xref_by_ax(self, company: str, entity: str, ax_id: str) -> CrossReference | None:
         """The FreshBooks entity of an AX object."""
 
-    def customer(self, company: str, account_number: str) -> Customer | None:
-        """The AX customer of an account number."""
+    def row(self, table: str, key: str) -> Any:
+        """A row of a table that flows can look up (`streams.transforms.sources`), as its struct; None when missing."""
 
-    def customers_by(self, company: str, field_name: str, value: str) -> Sequence[Customer]:
-        """AX customers whose `field_name` (our_account_number, vat_number, name) equals `value`.
+    def rows_by(self, table: str, company: str, field_name: str, value: str) -> Sequence[Any]:
+        """Rows of an AX table (customers, vendors) whose `field_name` equals `value`.
 
         Both sides are compared in the form that `streams.transforms.matching.normalise` gives.
         """

@@ -1,33 +1,55 @@
-"""The shape of flow and mapping files. Unknown keys are refused; descriptions become the JSON Schemas beside the files.
+"""The shape of mapping and table files. Unknown keys are refused; descriptions become the JSON Schemas beside them.
 
-A flow is a fixed row of steps (account to company → filter → look up or match → map, derive → convert → validate →
-route); the file says what each step does. Settings that differ between environments stand in `settings` and `tables`,
-which an operator's own file can override.
+A flow is a list of steps in the order in which they run (`step_declarations`); the file says what each does. Settings
+that differ between environments stand in `settings` and `tables`, which an operator's own file can override.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
+
+from streams.transforms.expressions.errors import suggestion
+from streams.transforms.sources import LOOK_UPS
+from streams.transforms.targets import TARGETS
 
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="Stable word for metrics: small letters, _.")]
 ExpressionText = Annotated[str, Field(min_length=1, description="Expression, see docs/flows.md.")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code.")]
 Account = Annotated[str, Field(min_length=1, max_length=20, description="Main account in AX; write it in quotes.")]
+Company = Annotated[str, Field(min_length=1, max_length=4, description="AX company (DataAreaId).")]
 Table = dict[str, str]
 Scalar = str | bool | int | Decimal
+
+
+def _one_of(what: str, names: Iterable[str]) -> Any:
+    """Texts of a closed set that other modules declare: a message with a suggestion, an enumeration for editors."""
+    known = sorted(names)
+
+    def check(name: str) -> str:
+        if name not in known:
+            raise ValueError(f"unknown {what} {name}: {suggestion(name, known)}")
+        return name
+
+    return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "enum": known})]
+
+
+if TYPE_CHECKING:
+    TargetName = str
+    TableName = str
+else:
+    TargetName = _one_of("target", TARGETS)
+    TableName = _one_of("table", LOOK_UPS)
 
 
 class Declared(BaseModel):
     """Base of all declarations."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-# --- mappings ----------------------------------------------------------------------------------------------------
 
 
 class FieldRule(Declared):
@@ -50,7 +72,7 @@ class FieldRule(Declared):
     )
     strip_control: bool = Field(True, description="Remove control characters (counted), line breaks become blanks.")
     owner: Literal["freshbooks", "ax"] | None = Field(None, description="Which side decides this field.")
-    note: str | None = Field(None, description="For people.")
+    note: str | None = Field(None, description="For people: the reason, the source of a fact.")
 
     @model_validator(mode="after")
     def _one_default(self) -> FieldRule:
@@ -64,7 +86,7 @@ class MappingFile(Declared):
 
     mapping: Name
     version: int = Field(ge=1)
-    target: Literal["ax.customer", "ax.invoice", "ax.invoice_line", "freshbooks.client"]
+    target: TargetName
     note: str | None = None
     fields: dict[str, FieldRule] = Field(min_length=1)
 
@@ -75,30 +97,6 @@ class TableFile(Declared):
     table: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     note: str | None = None
     rows: Table
-
-
-# --- steps -------------------------------------------------------------------------------------------------------
-
-
-class FilterRule(Declared):
-    """Records that end here: nothing to do."""
-
-    when: ExpressionText
-    ignore: Word
-
-
-class CancelRule(Declared):
-    """States of an invoice in which AX shall not hold it: what is there is reversed."""
-
-    when: ExpressionText
-    reason: Word
-
-
-class MatchRule(Declared):
-    """One way to find the AX customer of a client, tried in the order of the file."""
-
-    by: Literal["our_account_number", "vat_number", "name"]
-    value: ExpressionText
 
 
 class DecisionRow(Declared):
@@ -115,56 +113,28 @@ class DecisionRow(Declared):
         return self
 
 
-class ValidateRule(Declared):
-    """What must hold for the record to go on; else it goes to the dead-letter queue with this code."""
-
-    rule: ExpressionText
-    code: Word
-    message: str = Field(min_length=1, description="What is wrong and how to mend it; no data of the record.")
-
-
 DecisionRows = Annotated[list[DecisionRow], Field(min_length=1)]
-
-
-class FlowFile(Declared):
-    """What all flows have."""
-
-    flow: Name
-    version: int = Field(ge=1)
-    note: str | None = None
-    trigger: str = Field(description="Topic whose records the flow decides.")
-    route: str = Field(description="Topic of the commands it makes.")
-    filter: list[FilterRule] = Field(default_factory=list)
-    validate_: list[ValidateRule] = Field(default_factory=list, alias="validate")
-    tables: dict[str, Table] = Field(default_factory=dict)
-    on_error: dict[Word, Literal["dead_letter", "ignore"]] = Field(
-        default_factory=dict, description="Failure code → what to do with the record; dead_letter when not named."
-    )
+MAPPING: TypeAdapter[MappingFile] = TypeAdapter(MappingFile)
+TABLE: TypeAdapter[TableFile] = TypeAdapter(TableFile)
 
 
 class Settings(BaseModel):
-    """Settings that a flow needs, with further ones of any name for its expressions (`settings.<name>`)."""
+    """Settings of a flow, with further ones of any name for its expressions (`settings.<name>`)."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-
-class LinkedSettings(Settings):
-    """Settings of a flow from FreshBooks to AX."""
-
-    companies: dict[str, Annotated[str, Field(min_length=1, max_length=4)]] = Field(
-        description="FreshBooks account id → AX company."
-    )
-    currencies: list[Currency] = Field(min_length=1, description="Currencies that AX knows.")
+    companies: dict[str, Company] = Field(default_factory=dict, description="FreshBooks account id → AX company.")
+    currencies: list[Currency] = Field(default_factory=list, description="Currencies that AX knows.")
 
 
-class ClientSettings(LinkedSettings):
-    """Settings of the flow of clients."""
+class MatchSettings(BaseModel):
+    """Settings that a flow with the step `match` must have."""
 
-    create_unknown: bool = Field(description="Create a customer in AX when none matches; else the client waits.")
+    create_unknown: bool = Field(description="Create a row in AX when none matches; else the record waits.")
 
 
-class InvoiceSettings(LinkedSettings):
-    """Settings of the flow of invoices."""
+class PriceSettings(BaseModel):
+    """Settings that a flow with the step `price` must have."""
 
     discount_account: Account
     discount_description: str = Field(min_length=1, max_length=60)
@@ -181,49 +151,6 @@ class InvoiceSettings(LinkedSettings):
     )
 
 
-class ClientsFlow(FlowFile):
-    """FreshBooks clients become, or are linked to, AX customers."""
-
-    target: Literal["ax.customer"]
-    settings: ClientSettings
-    match: list[MatchRule] = Field(min_length=1)
-    derive: dict[str, DecisionRows] = Field(default_factory=dict)
-    map: str = Field(description="Mapping of target ax.customer.")
-
-
-class InvoicesFlow(FlowFile):
-    """FreshBooks invoices become AX free-text invoices."""
-
-    target: Literal["ax.invoice"]
-    settings: InvoiceSettings
-    cancel: list[CancelRule] = Field(default_factory=list)
-    derive: dict[str, DecisionRows] = Field(default_factory=dict, description="Decision tables over the invoice.")
-    derive_line: dict[str, DecisionRows] = Field(default_factory=dict, description="Decision tables over each line.")
-    map: str = Field(description="Mapping of target ax.invoice.")
-    map_line: str = Field(description="Mapping of target ax.invoice_line.")
-    taxes: str = Field(description='Table from taxes ("VAT 19", "GST 5 + PST 7") to TaxItemGroup.')
-    on_change: Literal["correct", "refuse"] = Field(
-        description="An invoice that changed after it reached AX: reverse and post anew, or refuse."
-    )
-
-
-class CustomersFlow(FlowFile):
-    """Changes of AX customers reach the FreshBooks clients linked to them."""
-
-    target: Literal["freshbooks.client"]
-    settings: Settings = Settings()
-    map: str = Field(description="Mapping of target freshbooks.client.")
-
-
-AnyFlow = Annotated[ClientsFlow | InvoicesFlow | CustomersFlow, Field(discriminator="target")]
-FLOW: TypeAdapter[ClientsFlow | InvoicesFlow | CustomersFlow] = TypeAdapter(AnyFlow)
-MAPPING: TypeAdapter[MappingFile] = TypeAdapter(MappingFile)
-TABLE: TypeAdapter[TableFile] = TypeAdapter(TableFile)
-
-
-def json_schemas() -> dict[str, dict[str, Any]]:
-    """File name to JSON Schema of the three kinds of file."""
-    return {
-        f"{name}.schema.json": {"$schema": "https://json-schema.org/draft/2020-12/schema", **adapter.json_schema()}
-        for name, adapter in (("flow", FLOW), ("mapping", MAPPING), ("table", TABLE))
-    }
+def json_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
+    """JSON Schema of one kind of file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **adapter.json_schema()}

@@ -1,8 +1,7 @@
-"""What the agents see of a flow: its name, trigger and revision, and `decide`."""
+"""A compiled flow: a row of steps, and what the agents see of it: name, trigger, revision, `decide`."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,24 +11,28 @@ import msgspec
 
 from schemas.failures import PoisonError
 from schemas.records import Record
-from streams.transforms.compiling import Problems
-from streams.transforms.decisions import Decision, Ignored, Lookups
-from streams.transforms.declarations import FilterRule, ValidateRule
-from streams.transforms.expressions import Expression, Scope
+from streams.transforms.decisions import Decision, Ignored, Lookups, ParkedFor, Ready
+from streams.transforms.run import Run, Step, StepOutput
+from streams.transforms.sources import Source
 
 R = TypeVar("R", bound=Record)
-Environment = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flow(ABC):
+class Flow:
     """A compiled flow. `revision` is name@version:hash8 over everything that decides (files and overrides)."""
 
     name: str
     version: int
     trigger: str
     revision: str
+    source: Source
+    target: str
+    companies: Mapping[str, str]
+    currencies: frozenset[str]
+    steps: tuple[Step, ...]
     ignored_codes: frozenset[str]
+    writes_back: bool = True
 
     def decide(self, record: Mapping[str, Any], lookups: Lookups, now: datetime) -> Decision:
         """What to do about one record of the trigger topic, as the Avro reader gives it. `now` is aware UTC.
@@ -38,15 +41,54 @@ class Flow(ABC):
         Raises PoisonError for a record that can never pass as it is, and nothing else.
         """
         try:
-            return self._decide(record, lookups, now)
+            run = self._begin(record, lookups, now)
+            for step in self.steps:
+                decision = step.run(run)
+                if decision is not None:
+                    return decision
+            return run.outcome()
         except PoisonError as reason:
-            if reason.code in self.ignored_codes:
-                return Ignored(reason.code, reason.message)
-            raise
+            return self._handled(reason)
 
-    @abstractmethod
-    def _decide(self, record: Mapping[str, Any], lookups: Lookups, now: datetime) -> Decision:
-        """The flow's own steps."""
+    def explain(
+        self, record: Mapping[str, Any], lookups: Lookups, now: datetime
+    ) -> tuple[list[StepOutput], Decision | PoisonError]:
+        """The decision about a record, or why it is refused, with what each step did. Raises nothing."""
+        shown: list[StepOutput] = []
+        step = self.steps[0]
+        try:
+            run = self._begin(record, lookups, now)
+            for step in self.steps:
+                run.note = None
+                decision = step.run(run)
+                shown.append(StepOutput(step.place, step.kind, step.title, _word(decision), run.note))
+                if decision is not None:
+                    return shown, decision
+            return shown, run.outcome()
+        except PoisonError as reason:
+            shown.append(StepOutput(step.place, step.kind, step.title, "refused", reason.message))
+            try:
+                return shown, self._handled(reason)
+            except PoisonError:
+                return shown, reason
+
+    def _begin(self, record: Mapping[str, Any], lookups: Lookups, now: datetime) -> Run:
+        return Run(
+            source=self.source,
+            record=record,
+            subject=typed(self.source.record, record),
+            lookups=lookups,
+            now=now,
+            revision=self.revision,
+            companies=self.companies,
+            env={self.source.root: record},
+            target=self.target,
+        )
+
+    def _handled(self, reason: PoisonError) -> Decision:
+        if reason.code in self.ignored_codes:
+            return Ignored(reason.code, reason.message)
+        raise reason
 
 
 class Flows(Mapping[str, Flow]):
@@ -79,70 +121,9 @@ def typed(kind: type[R], record: Mapping[str, Any]) -> R:
         ) from reason
 
 
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """Compiled rules of `filter` or `cancel`: the first that holds names the reason."""
-
-    rules: tuple[tuple[Expression, str], ...]
-
-    def reason(self, env: Environment) -> str | None:
-        """Word of the first rule that holds."""
-        for when, word in self.rules:
-            if when.condition(env):
-                return word
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """Compiled rules of `validate`."""
-
-    rules: tuple[tuple[Expression, str, str], ...]
-
-    def check(self, env: Environment) -> None:
-        """Raises PoisonError with the code of the first rule that does not hold."""
-        for rule, code, message in self.rules:
-            if not rule.condition(env):
-                raise PoisonError(code, message)
-
-
-def compile_filter(declared: Sequence[FilterRule], scope: Scope, problems: Problems) -> Outcomes:
-    """Compile the step `filter`."""
-    return Outcomes(
-        tuple(
-            (problems.expression(f"filter.{index}.when", rule.when, scope), rule.ignore)
-            for index, rule in enumerate(declared)
-        )
-    )
-
-
-def compile_validation(declared: Sequence[ValidateRule], scope: Scope, problems: Problems) -> Validation:
-    """Compile the step `validate`."""
-    return Validation(
-        tuple(
-            (problems.expression(f"validate.{index}.rule", rule.rule, scope), rule.code, rule.message)
-            for index, rule in enumerate(declared)
-        )
-    )
-
-
-def company_of(account_id: str, companies: Mapping[str, str]) -> str:
-    """AX company of a FreshBooks account. Raises PoisonError `unknown_account`."""
-    company = companies.get(account_id)
-    if company is None:
-        raise PoisonError(
-            "unknown_account",
-            f"finding the AX company of account {account_id}: none is set; add it to settings.companies and redrive",
-            field="account_id",
-        )
-    return company
-
-
-def check_currency(currency: str, allowed: frozenset[str]) -> None:
-    """Raises PoisonError `currency_not_allowed` for a currency that AX does not know."""
-    if currency not in allowed:
-        raise PoisonError(
-            "currency_not_allowed",
-            f"checking the currency: {currency[:8]!r} is not in settings.currencies; add it there once AX has it",
-            field="currency_code",
-        )
+def _word(decision: Decision | None) -> str:
+    if isinstance(decision, Ready):
+        return "ready"
+    if isinstance(decision, ParkedFor):
+        return "parked"
+    return "go_on" if decision is None else "ignored"

@@ -23,10 +23,16 @@ def normalise_account(text: str) -> str:
     return text.strip().upper()
 
 
+def normalise_email(text: str) -> str:
+    """E-mail address without case and blanks; mailboxes that differ in case alone are one in practice."""
+    return text.strip().casefold()
+
+
 NORMALISERS: Mapping[str, Callable[[str], str]] = {
     "our_account_number": normalise_account,
     "vat_number": normalise_vat,
     "name": normalise_name,
+    "email": normalise_email,
 }
 
 

@@ -7,19 +7,21 @@ are reported at once, one line each, by file, key and remedy.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from schemas import topics
 from streams.transforms import declarations
 from streams.transforms.compiling import Problems, checked
-from streams.transforms.declarations import ClientsFlow, CustomersFlow, InvoicesFlow, MappingFile
+from streams.transforms.declarations import MappingFile
 from streams.transforms.declared_yaml import DeclarationError, merge, read_yaml
 from streams.transforms.documents import canonical_json
 from streams.transforms.expressions import LookupTable
 from streams.transforms.expressions.errors import suggestion
 from streams.transforms.flow import Flow, Flows
-from streams.transforms.flow_compilers import Identity, Workshop, clients_to_ax, customers_to_freshbooks, invoices_to_ax
+from streams.transforms.sources import SOURCES
+from streams.transforms.step_declarations import FLOW, FlowFile, Step
+from streams.transforms.steps.compiling_steps import compile_steps
+from streams.transforms.steps.workshop import Workshop
 
 MAPPING_SUFFIX = ".mapping.yaml"
 TABLE_SUFFIX = ".table.yaml"
@@ -28,11 +30,6 @@ FLOW_SUFFIX = ".yaml"
 ALL_FLOWS = "all"
 _SECTIONS = ("settings", "tables")
 _REVISION_DIGITS = 8
-_ENDS = {
-    "ax.customer": (topics.CLIENTS, topics.AX_COMMANDS),
-    "ax.invoice": (topics.INVOICES, topics.AX_COMMANDS),
-    "freshbooks.client": (topics.AX_CUSTOMERS, topics.FRESHBOOKS_COMMANDS),
-}
 
 
 def compile_flows(files: Mapping[str, str], overrides: tuple[str, str] | None = None) -> Flows:
@@ -137,47 +134,56 @@ def _section(raw: Mapping[str, Any], section: str) -> Mapping[str, Any]:
 
 def _compile(name: str, raw: Mapping[str, Any], mappings: Mapping[str, MappingFile]) -> Flow:
     file = f"{name}{FLOW_SUFFIX}"
-    declared = checked(declarations.FLOW, file, raw)
+    declared = checked(FLOW, file, raw)
     _check_name(file, FLOW_SUFFIX, "flow", declared.flow)
     problems = Problems(file)
-    _check_ends(declared, problems)
+    source = SOURCES.get(declared.trigger)
+    if source is None:
+        raise DeclarationError(
+            f"{file}: trigger: no flow can read {declared.trigger}; {suggestion(declared.trigger, SOURCES)}"
+        )
+    workshop = Workshop(
+        problems,
+        source,
+        _compiled_tables(declared, problems),
+        declared.tables,
+        raw.get("settings", {}),
+        mappings,
+        roots={source.root: frozenset(source.record.__struct_fields__)},
+    )
+    steps = compile_steps(declared.steps, "steps", workshop)
+    workshop.refuse()
+    return Flow(
+        name=declared.flow,
+        version=declared.version,
+        trigger=declared.trigger,
+        revision=_revision(declared, raw, [mappings[name] for name in workshop.used_mappings]),
+        source=source,
+        target=workshop.target,
+        # AX compares company names without case; keys of master data hold them in small letters.
+        companies={account: company.lower() for account, company in declared.settings.companies.items()},
+        currencies=frozenset(declared.settings.currencies),
+        steps=steps,
+        ignored_codes=frozenset(code for code, act in declared.on_error.items() if act == "ignore"),
+        writes_back=_writes_back(declared.steps),
+    )
+
+
+def _compiled_tables(declared: FlowFile, problems: Problems) -> dict[str, LookupTable]:
     tables = {}
     for table, rows in declared.tables.items():
         try:
             tables[table] = LookupTable(table, rows)
         except ValueError as reason:
             problems.add(f"tables.{table}", str(reason), "keep one of them")
-    workshop = Workshop(problems, tables, raw.get("settings", {}), mappings)
-    identity = Identity(
-        name=declared.flow,
-        version=declared.version,
-        trigger=declared.trigger,
-        revision=_revision(declared, raw, mappings),
-        ignored_codes=frozenset(code for code, act in declared.on_error.items() if act == "ignore"),
-    )
-    flow: Flow
-    if isinstance(declared, ClientsFlow):
-        flow = clients_to_ax(declared, identity, workshop)
-    elif isinstance(declared, InvoicesFlow):
-        flow = invoices_to_ax(declared, identity, workshop)
-    else:
-        flow = customers_to_freshbooks(declared, identity, workshop)
-    workshop.refuse()
-    return flow
+    return tables
 
 
-def _check_ends(declared: ClientsFlow | InvoicesFlow | CustomersFlow, problems: Problems) -> None:
-    trigger, route = _ENDS[declared.target]
-    if declared.trigger != trigger.name:
-        problems.add("trigger", f"target {declared.target} reads {trigger.name}", f"write {trigger.name}")
-    if declared.route != route.name:
-        problems.add("route", f"target {declared.target} commands go to {route.name}", f"write {route.name}")
+def _writes_back(steps: Sequence[Step]) -> bool:
+    return not any(step.write_back is not None and not step.write_back.reference for step in steps)
 
 
-def _revision(
-    declared: ClientsFlow | InvoicesFlow | CustomersFlow, raw: Mapping[str, Any], mappings: Mapping[str, MappingFile]
-) -> str:
-    names = [declared.map, declared.map_line] if isinstance(declared, InvoicesFlow) else [declared.map]
-    used = {name: mappings[name].model_dump(mode="json") for name in names if name in mappings}
-    digest = hashlib.sha256(canonical_json({"flow": raw, "mappings": used})).hexdigest()
+def _revision(declared: FlowFile, raw: Mapping[str, Any], used: Sequence[MappingFile]) -> str:
+    content = {mapping.mapping: mapping.model_dump(mode="json") for mapping in used}
+    digest = hashlib.sha256(canonical_json({"flow": raw, "mappings": content})).hexdigest()
     return f"{declared.flow}@{declared.version}:{digest[:_REVISION_DIGITS]}"

@@ -88,6 +88,12 @@ class Rig:
         told = json.loads(self._announced() or "")
         self.sql_port, self.dsn = told["port"], told["dsn"]
 
+    @property
+    def sql_pid(self) -> int:
+        """The process of the stand-in (PostgreSQL's are its children)."""
+        assert self._sql is not None
+        return self._sql.pid
+
     def _announced(self) -> str | None:
         """The line that the stand-in prints when it serves."""
         lines = (self.state / "sql.log").read_text("utf-8").splitlines(keepends=True)

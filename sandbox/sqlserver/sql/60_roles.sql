@@ -13,6 +13,8 @@ GRANT SELECT ON sys.schemas, sys.databases, sys.objects, sys.tables, sys.views, 
     sys.database_principals, sys.partitions TO PUBLIC;
 GRANT SELECT ON sys.dm_cdc_log_scan_sessions, sys.dm_cdc_errors TO view_database_state, view_database_performance_state;
 GRANT SELECT ON sys.dm_server_services TO view_server_state;
+-- msdb knows everybody as guest; what is in it, is granted.
+GRANT USAGE ON SCHEMA msdb TO PUBLIC;
 
 CREATE FUNCTION sys.create_role(name text, login boolean) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

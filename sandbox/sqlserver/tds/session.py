@@ -7,6 +7,7 @@ engine, and a vanished client must not leave a statement behind.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import struct
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,13 +19,12 @@ from sandbox.sqlserver.tds.login import Login, negotiate, receive_login, welcome
 from sandbox.sqlserver.tds.packets import Channel, PacketType, PeerGoneError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Mapping
     from ssl import SSLContext
 
     from sandbox.sqlserver.engine import Engine
     from sandbox.sqlserver.results import Result
 
-_ROWS_PER_PART = 500
 _BEGIN, _COMMIT, _ROLLBACK, _SAVE = 5, 7, 8, 9
 
 
@@ -156,7 +156,7 @@ class Session:
         waiting = b""
         before = self._engine.in_transaction
         try:
-            async for result in self._engine.execute(text, values):
+            async for result in self._engine.execute(text, values, streamed=True):
                 if waiting:
                     await self._part(_with_more(waiting))
                 waiting = b""
@@ -175,21 +175,20 @@ class Session:
     async def _result(self, result: Result, token: int, kill_after: int | None) -> bytes:
         """Send metadata and rows; returns the DONE that follows them."""
         if result.columns is not None:
+            await self._part(tokens.column_metadata(result.columns))
             encoders = [column.encoder() for column in result.columns]
-            part = [tokens.column_metadata(result.columns)]
-            for start in range(0, len(result.rows), _ROWS_PER_PART):
-                for row in result.rows[start : start + _ROWS_PER_PART]:
-                    part.append(b"\xd1")
-                    part += [encode(value) for encode, value in zip(encoders, row, strict=True)]
-                    if kill_after is not None:
-                        kill_after -= 1
-                        if kill_after < 0:
-                            await self._part(b"".join(part[: -1 - len(row)]))
-                            raise ConnectionKilledError
-                await self._part(b"".join(part))
-                part = []
-            if part:
-                await self._part(b"".join(part))
+            async with contextlib.aclosing(_blocks(result)) as blocks:
+                async for rows in blocks:
+                    part: list[bytes] = []
+                    for row in rows:
+                        if kill_after is not None:
+                            kill_after -= 1
+                            if kill_after < 0:
+                                await self._part(b"".join(part))
+                                raise ConnectionKilledError
+                        part.append(b"\xd1")
+                        part += [encode(value) for encode, value in zip(encoders, row, strict=True)]
+                    await self._part(b"".join(part))
         return tokens.done(token, 0, "select" if result.columns is not None else result.verb, result.count)
 
     async def _calls(self, content: bytes) -> bytes:
@@ -248,6 +247,16 @@ class Session:
             await self._engine.begin()
             answer += tokens.transaction_began()
         return answer + tokens.done()
+
+
+async def _blocks(result: Result) -> AsyncGenerator[list[tuple[Any, ...]]]:
+    """The rows of a result, some hundreds at a time."""
+    if result.rows:
+        yield result.rows
+    if result.following is not None:
+        async with contextlib.aclosing(result.following) as following:
+            async for rows in following:
+                yield rows
 
 
 def _after_headers(content: bytes) -> bytes:

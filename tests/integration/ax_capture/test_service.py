@@ -70,14 +70,14 @@ def start(environment):
 
 
 def test_it_becomes_ready_serves_metrics_and_ends_within_five_seconds(environment, sql_server):
-    headroom = 'freshax_cdc_retention_headroom_seconds{capture_instance="dbo_CUSTTABLE"}'
+    answered = "freshax_ax_sql_last_answer_timestamp_seconds 1."
     with start(environment) as process:
         try:
             poll_until(lambda: get(environment, "/readyz")[0] == 200, 20, "it is ready")
             assert get(environment, "/healthz")[0] == 200
             sql_server.execute("INSERT INTO dbo.CUSTTABLE (RECID) VALUES (1)")
             sql_server.scan()
-            for told in (headroom, 'freshax_cdc_rows_total{op="c",table="CUSTTABLE"} 1.0'):
+            for told in (answered, 'freshax_cdc_rows_total{op="c",table="CUSTTABLE"} 1.0'):
                 poll_until(lambda told=told: told in get(environment, "/metrics")[1], 5, told)
             asked = time.monotonic()
             process.send_signal(signal.SIGTERM)

@@ -150,12 +150,25 @@ def test_a_gating_role_that_the_reader_lacks_is_no_lower_limit(bench):
 
 @pytest.mark.parametrize("driver", ["freetds"], indirect=True)
 def test_the_headroom_counts_the_retention_where_the_reader_may_see_it(bench):
-    sql = bench.sql.model_copy(update={"user": "sa", "password": SecretStr("Sandbox-sa-1")})
     with_rows(bench, 1)
-    bench.capture(sql=sql).wait_streaming()
-    headroom = metrics.CDC_HEADROOM.labels(f"dbo_{bench.customers.name}")._value
-    poll_until(lambda: headroom.get() > 0, 5, "the headroom is measured")
+    bench.server.execute(f"USE msdb; GRANT SELECT ON OBJECT::dbo.cdc_jobs TO [{READER}]; USE [AX]")
+    try:
+        bench.capture().wait_streaming()
+        headroom = metrics.CDC_HEADROOM.labels(f"dbo_{bench.customers.name}")._value
+        poll_until(lambda: headroom.get() > 0, 5, "the headroom is measured")
+    finally:
+        bench.server.execute(f"USE msdb; REVOKE SELECT ON OBJECT::dbo.cdc_jobs FROM [{READER}]; USE [AX]")
     assert 4320 * 60 - 120 < headroom.get() <= 4320 * 60
+
+
+@pytest.mark.parametrize("driver", ["freetds"], indirect=True)
+def test_there_is_no_headroom_to_tell_where_the_retention_is_not_readable(bench):
+    with_rows(bench, 1)
+    bench.capture().wait_streaming()
+    # The skew is measured beside it, and was set by nothing else in this test.
+    metrics.CDC_CLOCK_SKEW_SECONDS.set(999)
+    poll_until(lambda: abs(metrics.CDC_CLOCK_SKEW_SECONDS._value.get()) < 5, 5, "a heartbeat measured")
+    assert f"dbo_{bench.customers.name}" not in {labels[0] for labels in metrics.CDC_HEADROOM._metrics}
 
 
 def test_a_wrong_password_is_tried_once(bench):
@@ -166,13 +179,26 @@ def test_a_wrong_password_is_tried_once(bench):
 
 
 @pytest.mark.parametrize("driver", ["freetds"], indirect=True)
-def test_a_stopped_capture_job_is_told_and_forgotten_when_it_runs(bench):
+def test_a_stopped_capture_job_is_told_and_forgotten_when_it_runs(bench, capsys):
     settings = bench.capture_settings.model_copy(update={"stalled_after_seconds": 0.5})
     running = bench.capture(settings=settings).wait_streaming()
     poll_until(lambda: running.part.capture.stalled, 5, "the stall is noticed")
+    assert "not visible" in capsys.readouterr().out
     assert metrics.CDC_LAG_SECONDS._value.get() > 0.5
     with_rows(bench, 1)
     poll_until(lambda: not running.part.capture.stalled, 5, "it captures again")
+
+
+@pytest.mark.parametrize("driver", ["freetds"], indirect=True)
+def test_a_stopped_agent_is_told_apart_where_its_state_is_visible(bench, capsys):
+    bench.server.execute(f"GRANT VIEW SERVER STATE TO [{READER}]")
+    try:
+        settings = bench.capture_settings.model_copy(update={"stalled_after_seconds": 0.5})
+        running = bench.capture(settings=settings).wait_streaming()
+        poll_until(lambda: running.part.capture.stalled, 5, "the stall is noticed")
+    finally:
+        bench.server.execute(f"REVOKE VIEW SERVER STATE FROM [{READER}]")
+    assert "SQL Server Agent is off" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("number", [1205, 40501])

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sandbox.sqlserver import SqlServer
+from sandbox.sqlserver import SqlServer, capture_job, change_spool, changes
 
 COLUMNS = "ID int NOT NULL PRIMARY KEY, TXT nvarchar(100) NULL"
 
@@ -135,6 +135,43 @@ def test_a_large_transaction_is_captured_whole(sql_server, table):
         )
     sql_server.scan()
     assert count(sql_server, table) == 4500
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    """Everything that bounds memory is reached by a few hundred rows."""
+    monkeypatch.setattr(change_spool, "IN_MEMORY", 10)
+    monkeypatch.setattr(changes, "SLICE", 7)
+    for name, value in (("_LONG_TRANSACTION", 7), ("_PART_BYTES", 2000), ("_MOST_PENDING", 25)):
+        monkeypatch.setattr(capture_job, name, value)
+
+
+def test_neither_a_large_transaction_nor_a_backlog_needs_much_memory(sql_server, table, job, little_memory):
+    values = ", ".join(f"({n}, N'{'x' * 80}')" for n in range(300))
+    sql_server.execute(f"INSERT INTO dbo.{table} (ID, TXT) VALUES {values}")
+    for n in range(300, 360):
+        sql_server.execute(f"INSERT INTO dbo.{table} (ID) VALUES ({n})")
+    sql_server.execute(f"UPDATE dbo.{table} SET TXT = N'changed'")
+    assert sql_server.scan() == 62
+    rows = sql_server.execute(
+        f"SELECT ID, __$operation FROM cdc.dbo_{table}_CT ORDER BY __$start_lsn, __$command_id, __$seqval, __$operation"
+    )
+    assert rows[:360] == [(n, 2) for n in range(360)]
+    assert sorted(rows[360:]) == [(n, operation) for n in range(360) for operation in (3, 4)]
+    assert job._in_memory == 0
+
+
+def test_a_job_that_is_stopped_at_work_loses_and_doubles_nothing(sql_server, table, job, little_memory):
+    job.interval_seconds = 0.01
+    for part in range(20):
+        sql_server.run(job.start())
+        values = ", ".join(f"({part * 100 + n})" for n in range(100))
+        sql_server.execute(f"INSERT INTO dbo.{table} (ID) VALUES {values}")
+        time.sleep(part * 0.002)  # the moment of the stop is to be anywhere
+        sql_server.run(job.stop())
+    sql_server.scan()
+    rows = sql_server.execute(f"SELECT ID FROM cdc.dbo_{table}_CT ORDER BY ID")
+    assert rows == [(n,) for n in range(2000)]
 
 
 async def _restart(state):

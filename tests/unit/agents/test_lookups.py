@@ -42,30 +42,30 @@ def test_a_customer_is_found_by_account_vat_number_and_name(master: MasterData) 
     row = put_customer(master, vat_number="DE123456789", name="Blumen Käfer")
 
     assert master.customer("USMF", "C-1") == row
-    assert master.customers_by("usmf", "vat_number", "de 123.456-789") == [row]
-    assert master.customers_by("usmf", "name", "  BLUMEN  käfer ") == [row]
-    assert master.customers_by("demf", "name", "Blumen Käfer") == []
+    assert master.rows_by("customers", "usmf", "vat_number", "de 123.456-789") == [row]
+    assert master.rows_by("customers", "usmf", "name", "  BLUMEN  käfer ") == [row]
+    assert master.rows_by("customers", "demf", "name", "Blumen Käfer") == []
 
 
 def test_an_empty_value_finds_nobody(master: MasterData) -> None:
     put_customer(master, vat_number="")
 
-    assert master.customers_by("usmf", "vat_number", "") == []
+    assert master.rows_by("customers", "usmf", "vat_number", "") == []
 
 
 def test_a_renamed_customer_is_found_by_its_new_name_only(master: MasterData) -> None:
     put_customer(master, name="Old")
     row = put_customer(master, name="New")
 
-    assert master.customers_by("usmf", "name", "Old") == []
-    assert master.customers_by("usmf", "name", "new") == [row]
+    assert master.rows_by("customers", "usmf", "name", "Old") == []
+    assert master.rows_by("customers", "usmf", "name", "new") == [row]
 
 
 def test_two_customers_of_one_name_are_both_found(master: MasterData) -> None:
     put_customer(master)
     put_customer(master, account_number="C-2")
 
-    assert [row.account_number for row in master.customers_by("usmf", "name", "Käfer")] == ["C-1", "C-2"]
+    assert [row.account_number for row in master.rows_by("customers", "usmf", "name", "Käfer")] == ["C-1", "C-2"]
 
 
 def test_a_link_is_found_from_both_ends(master: MasterData) -> None:

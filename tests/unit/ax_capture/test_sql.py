@@ -60,3 +60,77 @@ def test_an_identifier_that_could_break_out_of_its_brackets_is_refused(name):
 
 def test_an_identifier_is_put_in_brackets():
     assert quoted("dbo_CUSTTABLE_CT") == "[dbo_CUSTTABLE_CT]"
+
+
+DRIVERS = pytest.mark.parametrize("driver", ["FreeTDS", "ODBC Driver 18 for SQL Server"])
+
+
+def kerberos(**given) -> AxSqlSettings:
+    return settings(**({"authentication": "kerberos", "password": ""} | given))
+
+
+@DRIVERS
+def test_kerberos_sends_neither_user_nor_password(driver):
+    text = connection_string(kerberos(driver=driver, user="CONTOSO\\svc-freshax"))
+    assert "Trusted_Connection=yes" in text
+    assert "UID" not in text
+    assert "PWD" not in text
+    assert "svc-freshax" not in text
+
+
+@DRIVERS
+def test_kerberos_with_a_password_is_refused_without_telling_it(driver):
+    with pytest.raises(FatalError, match=r"FRESHAX_AX_SQL__PASSWORD.*ticket") as refused:
+        connection_string(kerberos(driver=driver, password="canary-4711"))
+    assert refused.value.code == "setting_invalid"
+    assert "canary-4711" not in str(refused.value)
+
+
+@DRIVERS
+def test_a_sql_login_without_a_password_is_refused(driver):
+    with pytest.raises(FatalError, match="FRESHAX_AX_SQL__PASSWORD must be set") as refused:
+        connection_string(settings(driver=driver, password=""))
+    assert refused.value.code == "setting_missing"
+
+
+def test_each_driver_hears_of_the_service_principal_in_its_own_way():
+    spn = "MSSQLSvc/ax-sql.contoso.com:1433"
+    assert f"ServerSPN={spn}" in connection_string(kerberos(server_spn=spn))
+    conf = freetds_conf(kerberos(driver="FreeTDS", server_spn=spn, kerberos_realm="CONTOSO.COM"))
+    assert f"spn = {spn}\n" in conf
+    assert "realm = CONTOSO.COM\n" in conf
+
+
+def test_tls_stays_on_and_checked_with_kerberos():
+    assert "Encrypt=yes;TrustServerCertificate=no" in connection_string(kerberos())
+    assert "ca file = system" in freetds_conf(kerberos(driver="FreeTDS"))
+
+
+def test_a_listener_over_subnets_and_a_certificate_with_another_name():
+    text = connection_string(settings(multi_subnet_failover=True, hostname_in_certificate="ax-listener.contoso.com"))
+    assert "MultiSubnetFailover=yes" in text
+    assert "HostnameInCertificate=ax-listener.contoso.com" in text
+    plain = connection_string(settings())
+    assert "MultiSubnetFailover" not in plain
+    assert "HostnameInCertificate" not in plain
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"server_spn": "MSSQLSvc/x"}, "SERVER_SPN"),
+        ({"driver": "FreeTDS", "kerberos_realm": "X"}, "KERBEROS_REALM"),
+        ({"authentication": "kerberos", "password": "", "kerberos_realm": "X"}, "KERBEROS_REALM"),
+        ({"driver": "FreeTDS", "hostname_in_certificate": "x"}, "HOSTNAME_IN_CERTIFICATE"),
+        ({"driver": "FreeTDS", "multi_subnet_failover": True}, "MULTI_SUBNET_FAILOVER"),
+    ],
+)
+def test_a_setting_that_the_driver_would_ignore_is_refused(given, named):
+    with pytest.raises(FatalError, match=f"FRESHAX_AX_SQL__{named} does not fit") as refused:
+        connection_string(settings(**given))
+    assert refused.value.code == "setting_invalid"
+
+
+def test_a_line_break_cannot_add_a_line_to_freetds_conf():
+    with pytest.raises(FatalError, match="line break"):
+        freetds_conf(settings(driver="FreeTDS", server="sql.example\nencryption = off"))

@@ -23,6 +23,10 @@ COMMANDS = [
     ["topics", "apply"],
     ["schemas", "plan"],
     ["schemas", "apply"],
+    ["flows", "check"],
+    ["flows", "show"],
+    ["flows", "run"],
+    ["flows", "test"],
     ["config", "show"],
     ["config", "reference"],
 ]

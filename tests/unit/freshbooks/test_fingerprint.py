@@ -16,7 +16,7 @@ from schemas.records import Client, Invoice
 from tests.unit.freshbooks.builders import raw_client, raw_invoice, raw_line
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
-BOOKKEEPING = {"updated_at", "version", "content_hash", "fetched_at"}
+BOOKKEEPING = {"updated_at", "version", "content_hash", "fetched_at", "ax_reference"}
 
 
 def client(**changes: Any) -> Client:

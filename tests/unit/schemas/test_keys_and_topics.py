@@ -28,8 +28,7 @@ def test_topics_keyed_by_document_have_the_same_number_of_partitions() -> None:
 def test_no_topic_that_a_faust_agent_reads_is_compacted() -> None:
     read_by_agents = (
         topics.NOTIFICATIONS,
-        topics.CLIENTS,
-        topics.INVOICES,
+        *topics.FRESHBOOKS_ENTITIES.values(),
         topics.AX_CUSTOMERS,
         topics.RELEASED,
         topics.AX_COMMANDS,

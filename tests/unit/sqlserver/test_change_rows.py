@@ -1,11 +1,13 @@
 """From the replication stream to change rows, without a database."""
 
 import struct
+from collections import Counter
 
 import pytest
 
+from sandbox.sqlserver.change_spool import Change, Relation
 from sandbox.sqlserver.changes import COPY_HEADER, Instance, RowBuilder, lsn
-from sandbox.sqlserver.replication import Change, Relation, Transaction
+from sandbox.sqlserver.replication import Transaction
 
 RELATION = Relation(7, "dbo", "T", ("ID", "TXT", "NOTE"))
 
@@ -40,7 +42,10 @@ def rows(builder, table="i_CT"):
 
 def build(*changes, instances=None, position=0x1_0000_0010):
     builder = RowBuilder(instances or [instance()])
-    transaction = Transaction(1, commit_position=position, changes=[Change(RELATION, *change) for change in changes])
+    made = [Change(RELATION, *change) for change in changes]
+    updates = Counter(change.statement for change in made if change.old and change.new)
+    several = {statement for statement, count in updates.items() if count > 1}
+    transaction = Transaction(1, commit_position=position, changes=made, several_updates=several)
     return builder, builder.add(transaction)
 
 

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, settings
 from schemas.records import Client, CrossReference, Customer, Invoice
 from streams import flows as declared
 from streams.flows import load_flows
+from streams.transforms.examples import MemoryMaster
 from streams.transforms.flow import Flows
-from streams.transforms.matching import normalise
 
 # A loaded machine is slow, not wrong: time limits of single examples would make these tests flicker.
 settings.register_profile("transforms", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -86,34 +86,6 @@ CUSTOMER: dict[str, Any] = {
 }
 
 
-class MemoryLookups:
-    """Master data and cross-references in lists."""
-
-    def __init__(self, customers: Sequence[Customer] = (), links: Sequence[CrossReference] = ()) -> None:
-        self.customers = list(customers)
-        self.links = list(links)
-        self.under_way = False
-
-    def xref(self, account_id: str, kind: str, freshbooks_id: int) -> CrossReference | None:
-        wanted = (account_id, kind, freshbooks_id)
-        return next((x for x in self.links if (x.account_id, x.kind, x.freshbooks_id) == wanted), None)
-
-    def xref_by_ax(self, company: str, entity: str, ax_id: str) -> CrossReference | None:
-        return next((x for x in self.links if (x.company, x.entity, x.ax_id) == (company, entity, ax_id)), None)
-
-    def customer(self, company: str, account_number: str) -> Customer | None:
-        wanted = (company, account_number)
-        return next((x for x in self.customers if (x.company, x.account_number) == wanted), None)
-
-    def customers_by(self, company: str, field_name: str, value: str) -> Sequence[Customer]:
-        wanted = normalise(field_name, value)
-        rows = (row for row in self.customers if row.company == company)
-        return [row for row in rows if normalise(field_name, getattr(row, field_name)) == wanted]
-
-    def settled(self, account_id: str, kind: str, freshbooks_id: int) -> bool:
-        return not self.under_way
-
-
 class Builder:
     """Makes records from what a test says about them; everything else is ordinary."""
 
@@ -147,12 +119,12 @@ class Builder:
         }
         return CrossReference(**{**given, **fields})
 
-    def lookups(self, customers: Sequence[Customer] = (), links: Sequence[CrossReference] = ()) -> MemoryLookups:
-        return MemoryLookups(customers, links)
+    def lookups(self, customers: Sequence[Customer] = (), links: Sequence[CrossReference] = ()) -> MemoryMaster:
+        return MemoryMaster(links, {"customers": customers})
 
-    def linked(self, **customer: Any) -> MemoryLookups:
+    def linked(self, **customer: Any) -> MemoryMaster:
         """Lookups in which the invoice's client is linked to a customer of AX."""
-        return MemoryLookups([self.customer(**customer)], [self.link()])
+        return MemoryMaster([self.link()], {"customers": [self.customer(**customer)]})
 
 
 @pytest.fixture(scope="session")

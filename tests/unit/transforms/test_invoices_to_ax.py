@@ -331,15 +331,15 @@ def test_accounts_and_dimensions_follow_their_tables(build: Any, declared_files:
     text = texts["invoices-to-ax.yaml"]
     text = text.replace("main_accounts: {}", "main_accounts: {Consulting: '401200'}")
     text = text.replace(
-        "derive:\n  dimensions:\n    - value: {}",
-        "derive:\n  region: [{when: customer.language == 'de', value: EU}, {from: settings.language}]\n"
-        "  dimensions:\n    - {when: invoice.currency_code == 'JPY', value: {BusinessUnit: '002'}}\n"
-        "    - {when: customer.customer_group == '10', value: {BusinessUnit: '001'}}",
+        "derive:\n      dimensions:\n        - value: {}",
+        "derive:\n      region: [{when: customer.language == 'de', value: EU}, {from: settings.language}]\n"
+        "      dimensions:\n        - {when: invoice.currency_code == 'JPY', value: {BusinessUnit: '002'}}\n"
+        "        - {when: customer.customer_group == '10', value: {BusinessUnit: '001'}}",
     )
     text = text.replace(
-        '    - value: {Department: "022"}',
-        "    - {when: line.name == 'Book', value: {Department: '023'}}\n"
-        "    - {when: derived.region == 'EU', value: {Department: '022'}}",
+        '              - value: {Department: "022"}',
+        "              - {when: line.name == 'Book', value: {Department: '023'}}\n"
+        "              - {when: derived.region == 'EU', value: {Department: '022'}}",
     )
     texts["invoices-to-ax.yaml"] = text
     flow = declared.compile_flows(texts)["invoices-to-ax"]
@@ -359,8 +359,8 @@ def test_accounts_and_dimensions_follow_their_tables(build: Any, declared_files:
 def test_a_computed_answer_of_a_decision_table_must_be_text(build: Any, declared_files: dict[str, str]) -> None:
     flow = changed(
         declared_files,
-        "derive:\n",
-        "derive:\n  size: [{when: invoice.amount > 1, from: invoice.amount}, {from: 'null'}]\n",
+        "  - derive:\n",
+        "  - derive:\n      size: [{when: invoice.amount > 1, from: invoice.amount}, {from: 'null'}]\n",
     )
 
     assert refused(flow, build.invoice(), build.linked(), build.now).code == "expression_failed"

@@ -17,10 +17,10 @@ from schemas import topics
 from schemas.failures import FatalError
 from streams import flows as declared
 from streams.flows import load_flows
-from streams.transforms.declarations import json_schemas
 from streams.transforms.declared_yaml import DeclarationError, read_yaml
 from streams.transforms.flow import Flows
 from streams.transforms.release import compile_flows
+from streams.transforms.step_declarations import json_schemas
 
 FOLDER = Path(declared.__file__).parent
 
@@ -54,7 +54,7 @@ def test_a_revision_names_flow_version_and_all_that_decides(flows: Flows, declar
     comment = changed(declared_files, "invoices-to-ax.yaml", "# States in", "# The states in")
     others = changed(declared_files, "client.mapping.yaml", "version: 1", "version: 2")
 
-    assert re.fullmatch(r"invoices-to-ax@1:[0-9a-f]{8}", first)
+    assert re.fullmatch(r"invoices-to-ax@2:[0-9a-f]{8}", first)
     assert revision(declared_files) == revision(comment) == revision(others) == first
     assert revision(line) != first
     assert revision(declared_files, "invoices-to-ax: {settings: {revenue_account: '1'}}") != first
@@ -82,9 +82,19 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
-        ("clients-to-ax.yaml", "client.vis_state == 1", "client.vis_stat == 1", "filter.0.when: position 1: unknown"),
-        ("clients-to-ax.yaml", "value: client.vat_number", "value: vat", "match.1.value: position 1: unknown name vat"),
-        ("clients-to-ax.yaml", "by: name", "by: email", "match.2.by: Input should be"),
+        (
+            "clients-to-ax.yaml",
+            "client.vis_state == 1",
+            "client.vis_stat == 1",
+            "steps.1.filter.0.when: position 1: unknown",
+        ),
+        (
+            "clients-to-ax.yaml",
+            "value: client.vat_number",
+            "value: vat",
+            "steps.3.match.keys.1.value: position 1: unknown name vat",
+        ),
+        ("clients-to-ax.yaml", "by: name", "by: fax", "match.keys.2.by: Input should be"),
         (
             "clients-to-ax.yaml",
             "create_unknown: true",
@@ -93,38 +103,38 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         ),
         (
             "clients-to-ax.yaml",
-            "    code: missing_name",
-            "    code: Missing Name",
-            "validate.0.code: String should match",
+            "code: missing_name",
+            "code: Missing Name",
+            "steps.4.validate.1.code: String should match",
         ),
         (
             "clients-to-ax.yaml",
-            "      value: person",
-            "      value: {a: b}",
+            "value: person",
+            "value: {a: b}",
             "derive.party_type.0.value: a text expected",
         ),
         (
             "clients-to-ax.yaml",
-            "    - value: {}",
-            "    - value: x",
+            "- value: {}",
+            "- value: x",
             "derive.dimensions.0.value: dimension: value pairs",
         ),
         (
             "clients-to-ax.yaml",
-            "    - value: {}",
-            f"    - value: {{A: {'9' * 31}x}}",
+            "- value: {}",
+            f"- value: {{A: {'9' * 31}x}}",
             "derive.dimensions.0.value.A: a dimension value over 30 characters; shorten it",
         ),
         (
             "clients-to-ax.yaml",
-            "    - value: organization",
-            "    - value: organization\n    - value: team",
+            "        - value: organization",
+            "        - value: organization\n        - value: team",
             "derive.party_type.1: a row without condition hides the rows below it; move it to the end",
         ),
         (
             "clients-to-ax.yaml",
-            "    - value: organization",
-            "    - {}",
+            "- value: organization",
+            "- {}",
             "derive.party_type.1: Value error, a row has one answer: either value or from",
         ),
         (
@@ -134,30 +144,61 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
             "derive.customer_group.0.from: position 1: unknown setting settings.group; did you mean tax_group?",
         ),
         ("clients-to-ax.yaml", "map: customer", "map: custmer", "map: unknown mapping custmer; did you mean customer?"),
-        ("clients-to-ax.yaml", "map: customer", "map: invoice", "map: mapping invoice fills ax.invoice; name one that"),
         (
             "clients-to-ax.yaml",
             "trigger: freshbooks.clients",
-            "trigger: x",
-            "trigger: target ax.customer reads freshbooks",
+            "trigger: freshbooks.client",
+            "trigger: no flow can read freshbooks.client; did you mean freshbooks.clients?",
         ),
+        ("clients-to-ax.yaml", "- map: customer", "- mapp: customer", "steps.6.mapp: Extra inputs are not permitted"),
         (
             "clients-to-ax.yaml",
-            "route: ax.commands",
-            "route: dlq",
-            "route: target ax.customer commands go to ax.commands",
+            "- post: {}",
+            "- {post: {}, map: customer}",
+            "steps.7: Value error, a step has one kind",
         ),
-        ("clients-to-ax.yaml", "target: ax.customer", "target: ax.vendor", "Input tag 'ax.vendor' found"),
-        ("clients-to-ax.yaml", "target: ax.customer", "", "Unable to extract tag using discriminator 'target'"),
+        ("clients-to-ax.yaml", "  - map: customer\n", "", "steps.6.post: there is no document to post; put a step map"),
+        ("clients-to-ax.yaml", "as: company", "as: link", "steps.2.look_up: the name link is taken; choose another"),
+        (
+            "clients-to-ax.yaml",
+            "in: companies",
+            "in: company",
+            "look_up.in: Value error, unknown table company: did you",
+        ),
+        ("clients-to-ax.yaml", "in: customers", "in: xref", "match.in: xref is no table of AX; write customers"),
+        (
+            "clients-to-ax.yaml",
+            "- check: currency\n",
+            "- code: x\n",
+            "validate.0: Value error, a rule has rule, code and",
+        ),
+        (
+            "customers-to-freshbooks.yaml",
+            "as: link",
+            "as: row",
+            "steps.3.post: it is not known which FreshBooks record",
+        ),
+        (
+            "invoices-to-ax.yaml",
+            "for_each: priced",
+            "for_each: notes",
+            "for_each: the record has no list notes; name one",
+        ),
+        (
+            "invoices-to-ax.yaml",
+            "mapping: invoice-line",
+            "mapping: invoice",
+            "mapping invoice fills ax.invoice; name one",
+        ),
         ("clients-to-ax.yaml", "flow: clients-to-ax", "flow: clients", "flow: clients does not fit the file's name"),
         ("clients-to-ax.yaml", "on_error: {}", "on_error: {a: b}", "on_error.a: Input should be 'dead_letter' or"),
         ("clients-to-ax.yaml", "on_error: {}", "on_eror: {}", "on_eror: Extra inputs are not permitted; remove it"),
         ("clients-to-ax.yaml", "  states: {}", "  states: {A: b, a: c}", "tables.states: table states: key 'a' stands"),
         ("clients-to-ax.yaml", "  states: {}", "  countries: {}", "tables.countries: countries.table.yaml declares it"),
         ("clients-to-ax.yaml", "tables:", "tables: []\nx:", "tables: Input should be a valid dictionary"),
-        ("clients-to-ax.yaml", "\nmap: customer", "\nmap: customer\nmap: other", "key map stands twice"),
-        ("clients-to-ax.yaml", "\nmap: customer", "\nmap: customer\n1: other", "key 1 is no text: quote it"),
-        ("invoices-to-ax.yaml", 'revenue_account: "401100"', "x: 1", "main_account.from: position 36: unknown setting"),
+        ("clients-to-ax.yaml", "\ntables:", "\ntables: {}\ntables:", "key tables stands twice"),
+        ("clients-to-ax.yaml", "\ntables:", "\n1: other\ntables:", "key 1 is no text: quote it"),
+        ("invoices-to-ax.yaml", 'revenue_account: "401100"', "x: 1", "main_account.from: position 83: unknown setting"),
         ("invoices-to-ax.yaml", 'discount_account: "401190"', "discount_account: 401190", "write the value in quotes"),
         (
             "invoices-to-ax.yaml",
@@ -166,7 +207,12 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
             "taxes: unknown table tax_items; did you",
         ),
         ("invoices-to-ax.yaml", "VAT 7: VAT7", "VAT 7: VAT7_REDUCED", "VAT 7: a tax item group over 10 characters"),
-        ("invoices-to-ax.yaml", 'invoice.status == "disputed"', "customer.blocked == 1", "cancel.1.when: position 1"),
+        (
+            "invoices-to-ax.yaml",
+            'invoice.status == "disputed"',
+            "customer.blocked == 1",
+            "steps.0.filter.1.when: position 1",
+        ),
         ("invoices-to-ax.yaml", "currencies: [", "currencies: [euro, ", "settings.currencies.0: String should match"),
         (
             "customer.mapping.yaml",
@@ -198,9 +244,9 @@ def test_all_problems_are_told_at_once(declared_files: dict[str, str]) -> None:
 
     text = refusal(files)
 
-    assert "clients-to-ax.yaml: filter.0.when" in text
+    assert "clients-to-ax.yaml: steps.1.filter.0.when" in text
     assert "customer.mapping.yaml: fields.address.city.from" in text
-    assert "invoices-to-ax.yaml: cancel.0.when" in text
+    assert "invoices-to-ax.yaml: steps.0.filter.0.when" in text
 
 
 @pytest.mark.parametrize("text", ["- a list", "text", "3"])
@@ -306,7 +352,7 @@ def test_an_override_of_a_flow_without_settings_is_refused(declared_files: dict[
 
 def test_the_schemas_beside_the_files_are_those_of_the_code_and_accept_the_files() -> None:
     for name, schema in json_schemas().items():
-        # Regenerate with: python -m json.tool on streams.transforms.declarations.json_schemas()
+        # Regenerate with: python -m json.tool on streams.transforms.step_declarations.json_schemas()
         assert json.loads((FOLDER / name).read_text()) == schema, name
         Draft202012Validator.check_schema(schema)
     for file in FOLDER.glob("*.yaml"):

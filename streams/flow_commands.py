@@ -1,0 +1,261 @@
+"""`freshax flows`: check, draw, try and test what is declared, without Kafka, FreshBooks or AX.
+
+Exit codes: 0 all well, 1 a flow does not hold or an example differs, 2 wrong use (a file that cannot be read).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from schemas.failures import Failure
+from streams.flows import flow_files, load_flows
+from streams.runtime.settings import load_settings
+from streams.transforms.declared_yaml import DeclarationError, read_yaml
+from streams.transforms.examples import decided, differences, example_of, plain
+from streams.transforms.flow import Flow, Flows
+from streams.transforms.release import compile_flows
+from streams.transforms.run import Step, StepOutput
+
+_EXIT_FAILED = 1
+_EXIT_USAGE = 2
+# Examples of this release; an operator keeps those of his own flows beside them.
+_EXAMPLES = Path("tests/unit/transforms/golden")
+
+
+class Output(StrEnum):
+    """How a result is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="table for people, json for machines.")]
+app = typer.Typer(name="flows", help="Flows and mappings: check, draw, try, test.", no_args_is_help=True)
+
+
+@app.command("check", epilog="Example: freshax flows check --output json")
+def check(output: OutputOption = Output.TABLE) -> None:
+    """Check every flow, mapping and table; names each problem by file, key and remedy."""
+    rows = [
+        {
+            "flow": flow.name,
+            "revision": flow.revision,
+            "trigger": flow.trigger,
+            "steps": " → ".join(step.kind for step in flow.steps),
+        }
+        for flow in _flows().values()
+    ]
+    if output is Output.JSON:
+        _json(rows)
+        return
+    table = Table(title="Flows", title_justify="left")
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row.values())
+    Console().print(table)
+
+
+@app.command("show", epilog="Examples: freshax flows show; freshax flows show invoices-to-ax --output json")
+def show(
+    flow: Annotated[str | None, typer.Argument(help="Name of the flow; all when not given.")] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Draw a flow: its steps in order, branches below their route."""
+    flows = _flows()
+    chosen = list(flows.values()) if flow is None else [_named(flows, flow)]
+    if output is Output.JSON:
+        _json([{"flow": f.name, "trigger": f.trigger, "steps": [_as_json(step) for step in f.steps]} for f in chosen])
+        return
+    for one in chosen:
+        tree = Tree(f"[bold]{one.name}[/bold]  {one.trigger}")
+        for step in one.steps:
+            _grow(tree, step)
+        Console(soft_wrap=True).print(tree)
+
+
+@app.command("run", epilog="Example: freshax flows run --record invoice.json --flow invoices-to-ax")
+def run(
+    record: Annotated[
+        Path, typer.Option("--record", help="JSON or YAML: a record, or an example with its master data.")
+    ],
+    flow: Annotated[str | None, typer.Option("--flow", help="Flow to run; needed when several could.")] = None,
+    master: Annotated[
+        Path | None, typer.Option("--master", help="JSON or YAML with `links` and `rows` that the record may find.")
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Run one record dry and show what every step did. Nothing is sent."""
+    given = _read(record)
+    if "record" not in given:
+        given = {"record": given}
+    chosen = _flow_for(_flows(), flow, given["record"])
+    base = None if master is None else _read(master)
+    try:
+        shown, outcome = decided(chosen, example_of(chosen, given, base))
+    except DeclarationError as reason:
+        _fail(_EXIT_USAGE, f"{record}: {reason.message}")
+    steps = [_step_as_json(step) for step in shown]
+    if output is Output.JSON:
+        _json({"flow": chosen.name, "steps": steps, "outcome": outcome})
+    else:
+        _print_run(chosen, steps, outcome)
+    if outcome["decision"] == "refused":
+        raise typer.Exit(_EXIT_FAILED)
+
+
+@app.command("test", epilog="Examples: freshax flows test; freshax flows test --examples my-examples --output json")
+def run_examples(
+    examples: Annotated[
+        Path, typer.Option("--examples", help="Folder with <flow>/<name>.in.json and .out.json.")
+    ] = _EXAMPLES,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Run the golden examples: each record must give exactly the outcome written beside it."""
+    flows, failed, rows = _flows(), 0, []
+    for flow_name in sorted(path.name for path in _folders(examples) if path.name in flows):
+        for given in sorted((examples / flow_name).glob("*.in.json")):
+            lines = compare(flows[flow_name], given)
+            failed += bool(lines)
+            rows.append({"flow": flow_name, "example": given.name.removesuffix(".in.json"), "differences": lines})
+    if not rows:
+        _fail(_EXIT_USAGE, f"no <flow>/<name>.in.json below {examples}; name another folder with --examples")
+    if output is Output.JSON:
+        _json({"examples": len(rows), "failed": failed, "results": rows})
+    else:
+        for row in rows:
+            for line in row["differences"]:
+                Console(soft_wrap=True).print(f"{row['flow']}/{row['example']}: {line}", style="red", markup=False)
+        Console().print(f"{len(rows)} examples, {failed} differ")
+    if failed:
+        raise typer.Exit(_EXIT_FAILED)
+
+
+def compare(flow: Flow, given: Path) -> list[str]:
+    """Differences between the outcome of an example and the one written beside it."""
+    base = given.parent / "base.json"
+    declared = _read(given)
+    if declared.get("overrides"):
+        flow = _overridden(flow, declared["overrides"])
+    try:
+        _, outcome = decided(flow, example_of(flow, declared, _read(base) if base.exists() else None))
+    except DeclarationError as reason:
+        return [reason.message]
+    expected = _read(given.with_name(given.name.replace(".in.json", ".out.json")))
+    return differences(expected, outcome)
+
+
+def _overridden(flow: Flow, overrides: dict[str, Any]) -> Flow:
+    files = flow_files(load_settings().flow.directory)
+    return compile_flows(files, ("overrides of the example", json.dumps({flow.name: overrides})))[flow.name]
+
+
+def _flows() -> Flows:
+    try:
+        settings = load_settings().flow
+    except Failure as failure:
+        _fail(_EXIT_USAGE, failure.message)
+    try:
+        return load_flows(settings.directory, settings.overrides)
+    except DeclarationError as reason:
+        _fail(_EXIT_FAILED, reason.message)
+
+
+def _named(flows: Flows, name: str) -> Flow:
+    if name not in flows:
+        _fail(_EXIT_USAGE, f"no flow is named {name}; there are {', '.join(sorted(flows))}")
+    return flows[name]
+
+
+def _flow_for(flows: Flows, name: str | None, record: dict[str, Any]) -> Flow:
+    if name is not None:
+        return _named(flows, name)
+    fitting = [flow for flow in flows.values() if flow.source.id_field in record and _required(flow) <= record.keys()]
+    if len(fitting) != 1:
+        names = ", ".join(flow.name for flow in fitting or flows.values())
+        _fail(_EXIT_USAGE, f"it is not clear which flow the record is for; add --flow, one of {names}")
+    return fitting[0]
+
+
+def _required(flow: Flow) -> set[str]:
+    return {field.name for field in msgspec.structs.fields(flow.source.record) if field.required}
+
+
+def _folders(examples: Path) -> list[Path]:
+    if not examples.is_dir():
+        _fail(_EXIT_USAGE, f"{examples} is no folder; name one with --examples")
+    return [path for path in examples.iterdir() if path.is_dir()]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A JSON or YAML file. YAML's reader takes both; JSON's numbers stay exact."""
+    try:
+        text = path.read_text("utf-8")
+        return read_yaml(path.name, text)
+    except (OSError, UnicodeDecodeError) as reason:
+        _fail(_EXIT_USAGE, f"reading {path}: {reason}")
+    except DeclarationError as reason:
+        _fail(_EXIT_USAGE, reason.message)
+
+
+def _grow(tree: Tree, step: Step) -> None:
+    node = tree.add(f"[bold]{step.kind}[/bold]  {_plain_markup(step.title)}")
+    for name, steps in step.branches:
+        branch = node.add(f"[italic]{name}[/italic]")
+        for inner in steps:
+            _grow(branch, inner)
+
+
+def _plain_markup(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _as_json(step: Step) -> dict[str, Any]:
+    row: dict[str, Any] = {"place": step.place, "kind": step.kind, "does": step.title}
+    if step.branches:
+        row["branches"] = {name: [_as_json(inner) for inner in steps] for name, steps in step.branches}
+    return row
+
+
+def _step_as_json(step: StepOutput) -> dict[str, Any]:
+    return {"place": step.place, "kind": step.kind, "outcome": step.outcome, "shown": plain(_shown(step.shown))}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, dict) and "steps" in value:
+        return {**value, "steps": [_step_as_json(inner) for inner in value["steps"]]}
+    return value
+
+
+def _print_run(flow: Flow, steps: list[dict[str, Any]], outcome: dict[str, Any]) -> None:
+    console = Console(soft_wrap=True)
+    console.print(f"{flow.name}  {flow.revision}", style="bold", markup=False)
+    for step in steps:
+        console.print(f"{step['place']}: {step['outcome']}", markup=False)
+        if step["shown"] not in (None, {}, []):
+            console.print(_indented(step["shown"]), markup=False, style="dim")
+    console.print(f"→ {outcome['decision']}", style="bold", markup=False)
+    console.print(_indented({key: value for key, value in outcome.items() if key != "decision"}), markup=False)
+
+
+def _indented(value: Any) -> str:
+    return "\n".join("    " + line for line in json.dumps(value, indent=2, ensure_ascii=False).splitlines())
+
+
+def _json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _fail(code: int, message: str) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(f"freshax: {message}", style="red", markup=False)
+    raise typer.Exit(code)

@@ -1,0 +1,66 @@
+"""What a flow can read: the records that trigger one, and the tables that it can look up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from schemas import topics
+from schemas.keys import ax_key, freshbooks_key
+from schemas.records import Client, CrossReference, Customer, Invoice, Record, SourceRef
+
+End = Literal["freshbooks", "ax"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Records of one topic. `root` names them in expressions; `kind` and the field `id_field` make their key."""
+
+    root: str
+    record: type[Record]
+    end: End
+    kind: str
+    id_field: str
+
+    def key(self, record: Mapping[str, Any]) -> str:
+        """Key of a record of this source."""
+        if self.end == "ax":
+            return ax_key(record["company"], self.kind, record[self.id_field])
+        return freshbooks_key(record["account_id"], self.kind, record[self.id_field])
+
+    def reference(self, record: Any) -> SourceRef:
+        """The FreshBooks state that a command will name as its cause."""
+        return SourceRef(
+            account_id=record.account_id,
+            kind=self.kind,
+            entity_id=getattr(record, self.id_field),
+            version=record.version,
+            content_hash=record.content_hash,
+            changed_at=record.updated_at,
+        )
+
+
+SOURCES: Mapping[str, Source] = {
+    topics.CLIENTS.name: Source("client", Client, "freshbooks", "client", "client_id"),
+    topics.INVOICES.name: Source("invoice", Invoice, "freshbooks", "invoice", "invoice_id"),
+    topics.AX_CUSTOMERS.name: Source("customer", Customer, "ax", "customer", "account_number"),
+}
+
+# What `look_up` and `match` can name under `in`: company by account, cross-references, rows of AX, FreshBooks records.
+COMPANIES = "companies"
+XREF = "xref"
+AX_TABLES: Mapping[str, Source] = {"customers": SOURCES[topics.AX_CUSTOMERS.name]}
+FRESHBOOKS_TABLES: Mapping[str, Source] = {}
+LOOK_UP_RECORDS: Mapping[str, type[Record]] = {
+    XREF: CrossReference,
+    **{name: source.record for name, source in {**AX_TABLES, **FRESHBOOKS_TABLES}.items()},
+}
+LOOK_UPS: tuple[str, ...] = (COMPANIES, *LOOK_UP_RECORDS)
+
+
+def changed_at(record: Any) -> datetime:
+    """When a record changed, whichever end it is of."""
+    value: datetime = record.changed_at if hasattr(record, "changed_at") else record.updated_at
+    return value
