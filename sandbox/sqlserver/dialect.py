@@ -30,8 +30,14 @@ _PLAIN = {
     _T.FLOAT: "double precision",
     _T.DOUBLE: "double precision",
     _T.TEXT: "text",
+    _T.XML: "text",
     _T.IMAGE: "bytea",
+    _T.ROWVERSION: 'sys."binary"(8)',
 }
+# Types that the parser knows by name only. hierarchyid stands for those of the CLR: it is declared, and holds text.
+_NAMED = {"standin_ntext": "text", "hierarchyid": "text", "sysname": "varchar(128)"}
+# float(1) to float(24) is another type.
+_REAL_DIGITS = 24
 # PostgreSQL keeps microseconds: the seventh digit of datetime2(7) is lost.
 _MICROSECONDS = 6
 
@@ -40,8 +46,12 @@ def type_name(node: exp.DataType) -> str:
     """Return PostgreSQL's spelling of a T-SQL type; raises 40000 for types that are not simulated."""
     kind = node.this
     sizes = [str(parameter.name).upper() for parameter in node.expressions]
+    if kind == _T.FLOAT and sizes and int(sizes[0]) <= _REAL_DIGITS:
+        return "real"
     if kind in _PLAIN:
         return _PLAIN[kind]
+    if declared_name(node) in _NAMED:
+        return _NAMED[declared_name(node)]
     if kind in (_T.NVARCHAR, _T.VARCHAR, _T.NCHAR, _T.CHAR, _T.NAME):
         if sizes == ["MAX"]:
             return "text"
@@ -60,6 +70,41 @@ def type_name(node: exp.DataType) -> str:
     raise SqlError(40000, f"The type {node.sql(dialect='tsql')} is not simulated.")
 
 
+_DECLARED = {
+    _T.UTINYINT: "tinyint",
+    _T.UUID: "uniqueidentifier",
+    _T.DECIMAL: "numeric",
+    _T.ROWVERSION: "timestamp",
+    _T.TIMESTAMPTZ: "datetimeoffset",
+    _T.VARIANT: "sql_variant",
+    _T.DOUBLE: "float",
+}
+_SIZES = {"numeric": "18,0", "datetime2": "7", "time": "7", "datetimeoffset": "7"}
+_RENAMED = {"standin_ntext": "ntext", "sysname": "nvarchar(128)"}
+_SIZED = ("char", "varchar", "nchar", "nvarchar", "binary", "varbinary")
+
+
+def declared_name(node: exp.DataType) -> str:
+    """SQL Server's name of a type as it was written."""
+    if node.this == _T.USERDEFINED:
+        return str(node.args.get("kind", "")).lower()
+    return _DECLARED.get(node.this, str(node.this.value).lower())
+
+
+def declared(node: exp.DataType) -> str:
+    """A type as sys.columns tells it: `nvarchar(20)`, `datetime2(7)`, with the sizes that were left out."""
+    name = declared_name(node)
+    sizes = ",".join(str(parameter.name).lower() for parameter in node.expressions)
+    if name == "float":
+        return "real" if sizes and int(sizes) <= _REAL_DIGITS else "float"
+    if name in _RENAMED:
+        return _RENAMED[name]
+    if name == "numeric" and sizes and "," not in sizes:
+        sizes += ",0"
+    sizes = sizes or _SIZES.get(name, "1" if name in _SIZED else "")
+    return f"{name}({sizes})" if sizes else name
+
+
 def readable(text: str) -> str:
     """Return `text` without what sqlglot misreads.
 
@@ -72,9 +117,13 @@ def readable(text: str) -> str:
     if head not in ("CREATE", "ALTER "):
         return text
     for word in reversed(words(text)):
-        if word.upper in ("CLUSTERED", "NONCLUSTERED"):
-            text = text[: word.start] + text[word.end :]
+        if word.upper in _MISREAD:
+            text = text[: word.start] + _MISREAD[word.upper] + text[word.end :]
     return text
+
+
+# What sqlglot does not parse everywhere, or takes for another type.
+_MISREAD = {"CLUSTERED": "", "NONCLUSTERED": "", "REAL": "FLOAT(24)", "NTEXT": "standin_ntext"}
 
 
 def _output_last(text: str) -> str:
@@ -93,13 +142,13 @@ def _call(name: str, *arguments: exp.Expression) -> exp.Expression:
 
 
 def _typed(node: exp.DataType) -> exp.DataType:
-    return exp.DataType(this=_T.USERDEFINED, kind=type_name(node))
+    return exp.DataType(this=_T.USERDEFINED, kind=type_name(node), declared=declared(node))
 
 
 def _data_type(node: exp.Expression) -> exp.Expression:
-    if node.this == _T.USERDEFINED:
+    if not isinstance(node, exp.DataType) or (node.this == _T.USERDEFINED and declared_name(node) not in _NAMED):
         return node
-    return _typed(node)  # type: ignore[arg-type]
+    return _typed(node)
 
 
 def _kind(node: exp.DataType) -> str:
@@ -291,6 +340,25 @@ def definition(tree: exp.Expression) -> str:
             expanded += _column_definition(table, item) if isinstance(item, exp.ColumnDef) else [item]
         schema.set("expressions", expanded)
     return tree.sql(dialect="postgres", normalize_functions=False)
+
+
+def declarations(tree: exp.Expression) -> list[str]:
+    """What to run behind a CREATE or ALTER TABLE: SQL Server's types are kept as comments of their columns."""
+    columns = [(column.name, column.kind) for column in tree.find_all(exp.ColumnDef)]
+    columns += [(action.name, action.args.get("dtype")) for action in tree.find_all(exp.AlterColumn)]
+    told = [(name, str(kind.args["declared"])) for name, kind in columns if kind and kind.args.get("declared")]
+    if not told or not isinstance(tree, (exp.Create, exp.Alter)):
+        return []
+    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    table = target.sql(dialect="postgres")
+    commands = [f"COMMENT ON COLUMN {table}.\"{name}\" IS '{kind}'" for name, kind in told]
+    commands += [
+        f'CREATE TRIGGER "rowversion_{name}" BEFORE INSERT OR UPDATE ON {table} '
+        f"FOR EACH ROW EXECUTE FUNCTION sys.next_rowversion('{name}')"
+        for name, kind in told
+        if kind == "timestamp"
+    ]
+    return [*commands, f"SELECT sys.follow_declared('{table}'::regclass)"]
 
 
 def _alter(tree: exp.Alter) -> str:

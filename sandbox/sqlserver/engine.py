@@ -318,7 +318,8 @@ class Engine:
         first = await anext(blocks, None)
         if first is None:
             return None
-        result = Result(statement.verb, results.describe(cursor, self._host.own_types), first, len(first))
+        columns = results.describe(cursor, self._host.own_types, self._host.catalog.declared)
+        result = Result(statement.verb, columns, first, len(first))
         if len(first) < _BLOCK_ROWS:
             await anext(blocks, None)
             self._rowcount = result.count
@@ -372,7 +373,9 @@ class Engine:
             await connection.execute("SELECT set_config('sys.tsql', $1, false)", [keep_sql])
         cursor = connection.cursor(binary=True)
         await cursor.execute(statement.sql, values)
-        columns = results.describe(cursor, self._host.own_types)
+        for command in statement.after:
+            await connection.execute(command)
+        columns = results.describe(cursor, self._host.own_types, self._host.catalog.declared)
         counted = statement.verb in ("insert", "update", "delete", "merge")
         result = Result(statement.verb, columns, [], cursor.rowcount if counted else -1)
         if columns is not None:

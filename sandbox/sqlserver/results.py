@@ -12,7 +12,7 @@ from psycopg.types.string import ByteaBinaryLoader, ByteaLoader
 from sandbox.sqlserver.tds.types import Column
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
 
     import psycopg
     from psycopg.adapt import AdaptersMap
@@ -84,14 +84,42 @@ class OwnTypes:
         adapters.register_loader(self.datetime, TimestampBinaryLoader)
 
 
-def describe(cursor: psycopg.AsyncCursor[Any], own: OwnTypes) -> list[Column] | None:
-    """Return the columns of `cursor`'s result; None for no result set (or a procedure that returns nothing)."""
+def describe(
+    cursor: psycopg.AsyncCursor[Any], own: OwnTypes, declared: Mapping[tuple[int, int], str]
+) -> list[Column] | None:
+    """Return the columns of `cursor`'s result; None for no result set (or a procedure that returns nothing).
+
+    A plain column of a table has the type that it was declared with, everything else that of PostgreSQL's type.
+    """
     description, result = cursor.description, cursor.pgresult
     if description is None or result is None:
         return None
     if len(description) == 1 and description[0].type_code == _VOID:
         return None
-    return [_column(item.name, item.type_code, result.fmod(index), own) for index, item in enumerate(description)]
+    columns = []
+    for index, item in enumerate(description):
+        told = declared.get((result.ftable(index), result.ftablecol(index)))
+        if told is None:
+            columns.append(_column(item.name, item.type_code, result.fmod(index), own))
+        else:
+            columns.append(_declared_column(item.name, told))
+    return columns
+
+
+def _declared_column(name: str, declared: str) -> Column:
+    """The column of a type such as `nvarchar(20)`."""
+    kind, _, rest = declared.rstrip(")").partition("(")
+    sizes = [0 if size == "max" else int(size) for size in rest.split(",") if size]
+    match kind:
+        case "numeric":
+            return Column(name, kind, sizes[0], sizes[1])
+        case "datetime2" | "time" | "datetimeoffset":
+            return Column(name, kind, scale=sizes[0])
+        case "timestamp":
+            return Column(name, "binary", 8)
+        case "hierarchyid":
+            return Column(name, "nvarchar")
+    return Column(name, kind, sizes[0] if sizes else 0)
 
 
 def _column(written: str, oid: int, modifier: int, own: OwnTypes) -> Column:

@@ -34,6 +34,7 @@ class Statement:
 
     `parameters` are the names (lower case, without @) bound to $1, $2, ... `verb` is the T-SQL keyword that decides
     the form of the answer. `relations` are the tables it names, `ddl` says that names may have changed.
+    `after` is run behind it.
     """
 
     sql: str
@@ -41,6 +42,7 @@ class Statement:
     verb: str
     relations: list[tuple[str, str]] = field(default_factory=list)
     ddl: bool = False
+    after: list[str] = field(default_factory=list)
 
     @property
     def may_be_long(self) -> bool:
@@ -107,11 +109,13 @@ class _Translation:
         self._columns()
         tree = self.tree = _rewritten(self.tree, self._expression)
         self._statement_form()
+        after: list[str] = []
         if isinstance(tree, (exp.Create, exp.Alter)):
+            after = dialect.declarations(tree)
             sql = dialect.definition(tree)
         else:
             sql = tree.sql(dialect="postgres", normalize_functions=False, unsupported_level=sqlglot.ErrorLevel.IGNORE)
-        return Statement(sql, self.parameters, verb, self.relations, self.is_ddl)
+        return Statement(sql, self.parameters, verb, self.relations, self.is_ddl, after)
 
     def _declared_names(self) -> None:
         for node in self.tree.find_all(exp.Alias, exp.TableAlias, exp.CTE):

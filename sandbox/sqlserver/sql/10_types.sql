@@ -109,3 +109,22 @@ CREATE FUNCTION sys.type_name(type oid, modifier int) RETURNS varchar STABLE LAN
         WHEN 'uuid' THEN 'uniqueidentifier' WHEN 'bytea' THEN 'varbinary' WHEN 'sys.varbinary' THEN 'varbinary' WHEN 'varbinary' THEN 'varbinary'
         WHEN 'sys."binary"' THEN 'binary' WHEN 'sys.binary' THEN 'binary' WHEN '"binary"' THEN 'binary'
         WHEN 'character' THEN 'nchar' ELSE 'nvarchar' END::varchar $$;
+
+-- A column's type as SQL Server's: `nvarchar(20)`, `varbinary(max)`, `numeric(32,16)`. The type that a column was declared
+-- with is its comment, since PostgreSQL has fewer types; what was made by other means has the type of its twin.
+CREATE FUNCTION sys.sized_type(type oid, modifier int) RETURNS varchar STABLE LANGUAGE sql AS $$
+    SELECT (n.name || CASE
+        WHEN n.name IN ('nvarchar', 'nchar', 'varbinary', 'binary') THEN CASE WHEN type = 'name'::regtype THEN '(128)' WHEN modifier > 4 THEN format('(%s)', modifier - 4)
+             WHEN n.name = 'binary' THEN '(10)' WHEN n.name = 'varbinary' AND type <> 'bytea'::regtype THEN '(8000)' ELSE '(max)' END
+        WHEN n.name = 'numeric' THEN CASE WHEN modifier > 4 THEN format('(%s,%s)', ((modifier - 4) >> 16) & 65535, (modifier - 4) & 65535) ELSE '(38,0)' END
+        WHEN n.name IN ('datetime2', 'time', 'datetimeoffset') THEN format('(%s)', CASE WHEN modifier >= 0 THEN modifier ELSE 7 END) ELSE '' END)::varchar
+      FROM sys.type_name(type, modifier) n (name) $$;
+CREATE FUNCTION sys.declared_type(relation oid, number int, type oid, modifier int) RETURNS varchar STABLE LANGUAGE sql AS $$
+    SELECT coalesce(col_description(relation, number), sys.sized_type(type, modifier))::varchar $$;
+
+-- rowversion: one counter for the database, drawn by every insert and update.
+CREATE SEQUENCE sys.rowversion START 2001;
+CREATE FUNCTION sys.next_rowversion() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN jsonb_populate_record(NEW, jsonb_build_object(TG_ARGV[0], '\x' || lpad(to_hex(nextval('sys.rowversion')), 16, '0')));
+END $$;

@@ -31,6 +31,19 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- The declared types of a source table's columns hold for its change tables; a rowversion is a binary(8) there.
+CREATE FUNCTION sys.follow_declared(source oid) RETURNS void SECURITY DEFINER LANGUAGE plpgsql AS $$
+DECLARE c record;
+BEGIN
+    IF to_regclass('cdc.change_tables') IS NULL THEN RETURN; END IF;
+    FOR c IN SELECT t.object_id, r.relname, k.column_name, col_description(source, s.attnum) AS declared FROM cdc.change_tables t JOIN pg_class r ON r.oid = t.object_id::oid
+        JOIN cdc.captured_columns k ON k.object_id = t.object_id JOIN pg_attribute s ON s.attrelid = source AND s.attname = k.column_name COLLATE "C" AND NOT s.attisdropped
+        WHERE t.source_object_id = source::int AND col_description(source, s.attnum) IS NOT NULL LOOP
+        EXECUTE format('COMMENT ON COLUMN cdc.%I.%I IS %L', c.relname, c.column_name, CASE c.declared WHEN 'timestamp' THEN 'binary(8)' ELSE c.declared END);
+        UPDATE cdc.captured_columns k SET column_type = split_part(c.declared, '(', 1) WHERE k.object_id = c.object_id AND k.column_name = c.column_name;
+    END LOOP;
+END $$;
+
 CREATE FUNCTION sys.sp_cdc_enable_table(
     source_schema text, source_name text, role_name text, capture_instance text DEFAULT NULL,
     supports_net_changes int DEFAULT NULL, index_name text DEFAULT NULL, captured_column_list text DEFAULT NULL,
@@ -106,6 +119,7 @@ BEGIN
           JOIN pg_attribute a ON a.attrelid = source AND a.attnum = k.attnum WHERE i.indexrelid = key_index;
     INSERT INTO sys.jobs VALUES ('capture', gen_random_uuid(), 500, 10, true, 5, 0, 0), ('cleanup', gen_random_uuid(), 0, 0, false, 0, 4320, 5000)
         ON CONFLICT DO NOTHING;
+    PERFORM sys.follow_declared(source);
     PERFORM sys.make_functions(change_table::int);
     PERFORM set_config('sys.in_cdc', '', true);
 END $$;

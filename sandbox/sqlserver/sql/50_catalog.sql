@@ -23,21 +23,33 @@ CREATE VIEW sys.tables AS
     SELECT o.*, EXISTS (SELECT 1 FROM cdc.change_tables t WHERE t.source_object_id = o.object_id) AS is_tracked_by_cdc FROM sys.objects o WHERE o.type = 'U ';
 CREATE VIEW sys.views AS SELECT * FROM sys.objects WHERE type = 'V ';
 CREATE VIEW sys.types AS
-    SELECT name::varchar(128) COLLATE sys.ci_as AS name, id AS system_type_id, id::int AS user_type_id, 4 AS schema_id, size AS max_length, false AS is_user_defined
-      FROM (VALUES ('uniqueidentifier', 36::smallint, 16::smallint), ('date', 40, 3), ('time', 41, 5), ('datetime2', 42, 8), ('datetimeoffset', 43, 10),
-                   ('tinyint', 48, 1), ('smallint', 52, 2), ('int', 56, 4), ('real', 59, 4), ('datetime', 61, 8), ('float', 62, 8), ('bit', 104, 1),
-                   ('numeric', 108, 17), ('bigint', 127, 8), ('varbinary', 165, 8000), ('binary', 173, 8000), ('nvarchar', 231, 8000), ('nchar', 239, 8000)) t (name, id, size);
+    SELECT name::varchar(128) COLLATE sys.ci_as AS name, id::smallint AS system_type_id, user_id AS user_type_id, 4 AS schema_id, NULL::int AS principal_id,
+           size::smallint AS max_length, digits::smallint AS precision, scale::smallint AS scale,
+           CASE WHEN id IN (35, 99, 167, 175, 231, 239) THEN 'SQL_Latin1_General_CP1_CI_AS' END::varchar(128) AS collation_name,
+           name <> 'timestamp' AND name <> 'sysname' AS is_nullable, false AS is_user_defined, id = 240 AS is_assembly_type, 0 AS default_object_id, 0 AS rule_object_id, false AS is_table_type
+      FROM (VALUES ('image', 34, 34, 16, 0, 0), ('text', 35, 35, 16, 0, 0), ('uniqueidentifier', 36, 36, 16, 0, 0), ('date', 40, 40, 3, 10, 0), ('time', 41, 41, 5, 16, 7),
+                   ('datetime2', 42, 42, 8, 27, 7), ('datetimeoffset', 43, 43, 10, 34, 7), ('tinyint', 48, 48, 1, 3, 0), ('smallint', 52, 52, 2, 5, 0), ('int', 56, 56, 4, 10, 0),
+                   ('smalldatetime', 58, 58, 4, 16, 0), ('real', 59, 59, 4, 24, 0), ('money', 60, 60, 8, 19, 4), ('datetime', 61, 61, 8, 23, 3), ('float', 62, 62, 8, 53, 0),
+                   ('sql_variant', 98, 98, 8016, 0, 0), ('ntext', 99, 99, 16, 0, 0), ('bit', 104, 104, 1, 1, 0), ('decimal', 106, 106, 17, 38, 38), ('numeric', 108, 108, 17, 38, 38),
+                   ('smallmoney', 122, 122, 4, 10, 4), ('bigint', 127, 127, 8, 19, 0), ('hierarchyid', 240, 128, 892, 0, 0), ('geometry', 240, 129, -1, 0, 0), ('geography', 240, 130, -1, 0, 0),
+                   ('varbinary', 165, 165, 8000, 0, 0), ('varchar', 167, 167, 8000, 0, 0), ('binary', 173, 173, 8000, 0, 0), ('char', 175, 175, 8000, 0, 0), ('timestamp', 189, 189, 8, 0, 0),
+                   ('nvarchar', 231, 231, 8000, 0, 0), ('sysname', 231, 256, 256, 0, 0), ('nchar', 239, 239, 8000, 0, 0), ('xml', 241, 241, -1, 0, 0)) t (name, id, user_id, size, digits, scale);
 CREATE VIEW sys.columns AS
     SELECT a.attrelid::int AS object_id, a.attname::varchar(128) COLLATE sys.ci_as AS name, a.attnum::int AS column_id, y.system_type_id, y.user_type_id,
-           (CASE WHEN y.name = 'nvarchar' THEN CASE WHEN a.atttypmod > 0 THEN (a.atttypmod - 4) * 2 ELSE -1 END
-                 WHEN y.name IN ('varbinary', 'binary') THEN CASE WHEN a.atttypmod > 0 THEN a.atttypmod - 4 ELSE -1 END ELSE y.max_length END)::smallint AS max_length,
-           (CASE y.name WHEN 'numeric' THEN CASE WHEN a.atttypmod > 0 THEN ((a.atttypmod - 4) >> 16) & 65535 ELSE 38 END WHEN 'bigint' THEN 19 WHEN 'int' THEN 10
-                        WHEN 'smallint' THEN 5 WHEN 'datetime' THEN 23 WHEN 'datetime2' THEN 27 WHEN 'bit' THEN 1 WHEN 'float' THEN 53 ELSE 0 END)::smallint AS precision,
-           (CASE y.name WHEN 'numeric' THEN CASE WHEN a.atttypmod > 0 THEN (a.atttypmod - 4) & 65535 ELSE 0 END WHEN 'datetime' THEN 3
-                        WHEN 'datetime2' THEN CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE 6 END ELSE 0 END)::smallint AS scale,
-           CASE WHEN y.name IN ('nvarchar', 'nchar') THEN 'SQL_Latin1_General_CP1_CI_AS' END::varchar(128) AS collation_name,
-           NOT a.attnotnull AS is_nullable, a.attidentity <> '' AS is_identity, a.attgenerated <> '' AS is_computed
-      FROM pg_attribute a JOIN sys.objects o ON o.object_id = a.attrelid::int JOIN sys.types y ON y.name = sys.type_name(a.atttypid, a.atttypmod) COLLATE sys.ci_as
+           (CASE WHEN y.name IN ('nvarchar', 'nchar') THEN CASE WHEN t.first = 'max' THEN -1 ELSE t.first::int * 2 END
+                 WHEN y.name IN ('varchar', 'char', 'varbinary', 'binary') THEN CASE WHEN t.first = 'max' THEN -1 ELSE t.first::int END
+                 WHEN y.name = 'numeric' THEN CASE WHEN t.first::int <= 9 THEN 5 WHEN t.first::int <= 19 THEN 9 WHEN t.first::int <= 28 THEN 13 ELSE 17 END
+                 WHEN y.name IN ('time', 'datetime2', 'datetimeoffset') THEN y.max_length - CASE WHEN t.first::int <= 2 THEN 2 WHEN t.first::int <= 4 THEN 1 ELSE 0 END
+                 ELSE y.max_length END)::smallint AS max_length,
+           (CASE WHEN y.name = 'numeric' THEN t.first::int WHEN y.name IN ('time', 'datetime2', 'datetimeoffset') THEN y.precision - 8 + t.first::int + CASE WHEN t.first = '0' THEN 0 ELSE 1 END
+                 ELSE y.precision END)::smallint AS precision,
+           (CASE WHEN y.name = 'numeric' THEN t.second::int WHEN y.name IN ('time', 'datetime2', 'datetimeoffset') THEN t.first::int ELSE y.scale END)::smallint AS scale,
+           y.collation_name, NOT a.attnotnull AS is_nullable, false AS is_ansi_padded, false AS is_rowguidcol, a.attidentity <> '' AS is_identity, a.attgenerated <> '' AS is_computed,
+           false AS is_filestream, false AS is_sparse, false AS is_column_set
+      FROM pg_attribute a JOIN sys.objects o ON o.object_id = a.attrelid::int
+      CROSS JOIN LATERAL (SELECT string_to_array(translate(sys.declared_type(a.attrelid, a.attnum, a.atttypid, a.atttypmod), '()', ','), ',') AS parts) d
+      CROSS JOIN LATERAL (SELECT d.parts[1] AS name, d.parts[2] AS first, d.parts[3] AS second) t
+      JOIN sys.types y ON y.name = t.name COLLATE sys.ci_as
      WHERE a.attnum > 0 AND NOT a.attisdropped;
 CREATE VIEW sys.indexes AS
     SELECT i.indrelid::int AS object_id, c.relname::varchar(128) COLLATE sys.ci_as AS name, row_number() OVER (PARTITION BY i.indrelid ORDER BY NOT i.indisprimary, i.indexrelid)::int AS index_id,

@@ -39,7 +39,7 @@ class Column:
     @property
     def is_large(self) -> bool:
         """True for (max) types, which are sent in chunks."""
-        return self.type in ("nvarchar", "varbinary") and self.size == 0
+        return self.type == "xml" or (self.type in ("nvarchar", "varchar", "varbinary") and self.size == 0)
 
     def type_info(self) -> bytes:
         """Return TYPE_INFO for COLMETADATA."""
@@ -70,14 +70,30 @@ class Column:
                 return b"\xad" + struct.pack("<H", self.size)
             case "varbinary":
                 return b"\xa5" + struct.pack("<H", self.size or _MAX)
-            case "nvarchar":
-                return b"\xe7" + struct.pack("<H", self.size * 2 if self.size else _MAX) + COLLATION
+            case "nvarchar" | "nchar":
+                token = b"\xe7" if self.type == "nvarchar" else b"\xef"
+                return token + struct.pack("<H", self.size * 2 if self.size else _MAX) + COLLATION
+            case "varchar" | "char":
+                token = b"\xa7" if self.type == "varchar" else b"\xaf"
+                return token + struct.pack("<H", self.size if self.size else _MAX) + COLLATION
+            case "money" | "smallmoney":
+                return bytes([0x6E, _MONEY[self.type]])
+            case "smalldatetime":
+                return b"\x6f\x04"
+            case "xml":
+                return b"\xf1\x00"
+            case "text" | "ntext" | "image":
+                return _legacy_info(self.type)
         raise ValueError(f"no TDS type for {self.type}")
 
     def encoder(self) -> Callable[[Any], bytes]:
         """Return the function that writes one value (None is NULL) of this column."""
         if self.is_large:
-            return _large_text if self.type == "nvarchar" else _large_bytes
+            return _LARGE[self.type]
+        if self.type in ("char", "nchar"):
+            return _padded(self.type, self.size)
+        if self.type in _MONEY:
+            return _money(_MONEY[self.type])
         if self.type == "numeric":
             return _decimal(self.size, self.scale)
         if self.type in ("datetime2", "datetimeoffset", "time"):
@@ -197,6 +213,75 @@ def _large_text(value: str | None) -> bytes:
     return _large_bytes(None if value is None else value.encode("utf-16-le", "surrogatepass"))
 
 
+def _large_ansi(value: str | None) -> bytes:
+    return _large_bytes(None if value is None else _ansi(value))
+
+
+def _ansi(value: str) -> bytes:
+    """Text of the collation's code page; what it has not is a question mark, as SQL Server stores it."""
+    return value.encode("cp1252", "replace")
+
+
+def _ansi_text(value: str | None) -> bytes:
+    return _bytes(None if value is None else _ansi(value))
+
+
+def _padded(kind: str, size: int) -> Callable[[str | None], bytes]:
+    """char(n) and nchar(n) are filled up with blanks; n counts bytes of the one and UTF-16 units of the other."""
+    if kind == "char":
+        return lambda value: _bytes(None if value is None else _ansi(value).ljust(size))
+
+    def encode(value: str | None) -> bytes:
+        if value is None:
+            return b"\xff\xff"
+        raw = value.encode("utf-16-le", "surrogatepass")
+        return _bytes(raw + b" \0" * (size - len(raw) // 2))
+
+    return encode
+
+
+def _money(size: int) -> Callable[[Decimal | None], bytes]:
+    """Ten-thousandths; money has its upper four bytes first."""
+
+    def encode(value: Decimal | None) -> bytes:
+        if value is None:
+            return b"\0"
+        raw = int(value * 10_000).to_bytes(size, "little", signed=True)
+        return bytes([size]) + (raw if size == 4 else raw[4:] + raw[:4])
+
+    return encode
+
+
+def _smalldatetime(value: dt.datetime | None) -> bytes:
+    """Days since 1900 and minutes, rounded."""
+    if value is None:
+        return b"\0"
+    value = (value + dt.timedelta(seconds=30)).replace(second=0, microsecond=0)
+    return b"\x04" + struct.pack("<HH", value.toordinal() - _DAY_1900, value.hour * 60 + value.minute)
+
+
+def _legacy_info(kind: str) -> bytes:
+    """text, ntext and image: the longest length, a collation where there is text, the name of the table (one part)."""
+    token, size = {"text": (0x23, 2**31 - 1), "ntext": (0x63, 2**31 - 2), "image": (0x22, 2**31 - 1)}[kind]
+    collation = b"" if kind == "image" else COLLATION
+    table = b"\x01" + struct.pack("<H", 1) + "T".encode("utf-16-le")
+    return bytes([token]) + struct.pack("<I", size) + collation + table
+
+
+def _legacy(value: bytes | None) -> bytes:
+    """A text pointer of 16 bytes, a timestamp of 8, the length, the value."""
+    if value is None:
+        return b"\0"
+    return b"\x10" + b"\x01" * 16 + b"\x02" * 8 + struct.pack("<I", len(value)) + value
+
+
+_MONEY = {"money": 8, "smallmoney": 4}
+_LARGE: dict[str, Callable[[Any], bytes]] = {
+    "nvarchar": _large_text,
+    "xml": _large_text,
+    "varchar": _large_ansi,
+    "varbinary": _large_bytes,
+}
 _ENCODERS: dict[str, Callable[[Any], bytes]] = {
     **{name: _integer(size) for name, size in _INTEGERS.items()},
     "bit": _bit,
@@ -208,6 +293,11 @@ _ENCODERS: dict[str, Callable[[Any], bytes]] = {
     "binary": _bytes,
     "varbinary": _bytes,
     "nvarchar": _text,
+    "varchar": _ansi_text,
+    "smalldatetime": _smalldatetime,
+    "text": lambda value: _legacy(None if value is None else _ansi(value)),
+    "ntext": lambda value: _legacy(None if value is None else value.encode("utf-16-le", "surrogatepass")),
+    "image": _legacy,
 }
 
 
