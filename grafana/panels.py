@@ -405,6 +405,22 @@ CDC = Row(
             "short",
             (Query(_per_minute(f"freshax_cdc_positions_dropped_total{{{_SERVICE}}}", "table"), "{{table}}"),),
         ),
+        Panel(
+            "Newest snapshot of each table",
+            "Rows written, and rows of the table by SQL Server's own count when it began (0: not to be seen).",
+            "short",
+            (
+                Query(f"max by (table) (freshax_cdc_snapshot_rows{{{_SERVICE}}})", "{{table}} written"),
+                Query(f"max by (table) (freshax_cdc_snapshot_estimated_rows{{{_SERVICE}}})", "{{table}} estimated"),
+            ),
+        ),
+        Panel(
+            "Captures that hold the lease",
+            "One writes, the others stand by. 0 for longer than the lease: nobody captures.",
+            "short",
+            (Query(f"sum(freshax_cdc_lease_held{{{_SERVICE}}})", "holds it"),),
+            kind="stat",
+        ),
     ),
 )
 

@@ -10,6 +10,8 @@ CE_SUBJECT = "ce_subject"
 TRACEPARENT = "traceparent"
 
 POSITION = "freshax.position"
+# On rows of an incremental snapshot: the id of the request that they answer.
+SNAPSHOT_ID = "freshax.snapshot"
 LOSSES = "freshax.losses"
 
 # Kafka Connect's names, so that its users' tools read our dead letters.

@@ -90,6 +90,39 @@ class Phase(StrEnum):
     STREAMING = "streaming"
 
 
+class Backfill(Record, frozen=True, kw_only=True):
+    """An incremental snapshot of `from_key` <= RECID < `to_key` (None: no limit), complete up to the `after` row."""
+
+    signal_id: str
+    from_key: int | None = None
+    to_key: int | None = None
+    begun_at_lsn: str
+    after_partition: int | None = None
+    after_key: int | None = None
+
+
+class SignalAction(StrEnum):
+    """What an operator asks of the capture."""
+
+    UNKNOWN = "unknown"
+    SNAPSHOT = "snapshot"
+    STOP = "stop"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+class CaptureSignal(Record, frozen=True, kw_only=True):
+    """A request to the running capture."""
+
+    signal_id: UUID
+    action: SignalAction
+    table: str
+    from_key: int | None = None
+    to_key: int | None = None
+    requested_by: str
+    requested_at: datetime
+
+
 class CapturePosition(Record, frozen=True, kw_only=True):
     """Checkpoint of one capture instance. LSNs and positions in their text form."""
 
@@ -98,8 +131,13 @@ class CapturePosition(Record, frozen=True, kw_only=True):
     phase: Phase
     snapshot_lsn: str | None = None
     snapshot_key: int | None = None
+    snapshot_partition: int | None = None
     position: str | None = None
     object_id: int | None = None
+    rows_read: int | None = None
+    rows_estimated: int | None = None
+    signals_taken: int = -1
+    backfill: Backfill | None = None
     at: datetime
 
 

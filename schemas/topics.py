@@ -149,6 +149,14 @@ CDC_POSITIONS = Topic(
     "Checkpoints and heartbeats of the capture.",
     partitions=1,
 )
+CDC_SIGNALS = Topic(
+    "ax.cdc.signals",
+    "table",
+    "delete",
+    "capture_signal",
+    "Requests to the capture, and its lease: who is assigned the partition captures.",
+    partitions=1,
+)
 MASTER_CUSTOMERS = Topic(
     "master.customers",
     "company:customer:account",
@@ -209,6 +217,7 @@ ALL: tuple[Topic, ...] = (
     CDC_CUSTTABLE,
     CDC_DIRPARTYTABLE,
     CDC_POSITIONS,
+    CDC_SIGNALS,
     MASTER_CUSTOMERS,
     AX_CUSTOMERS,
     AX_COMMANDS,

@@ -1,57 +1,60 @@
-"""The capture: snapshot, then stream, of every table, by one loop in one thread.
+"""The capture: one loop that asks what is new, and one task per table that reads it.
 
 One poll asks for the newest captured commit (some 1 ms when idle). Each table whose position is before it reads a
-window of whole transactions from its capture instance, and writes its rows before it reads on; after a full window the
-next poll comes at once, else after the interval. A quiet table moves along and stores its position every
-`heartbeat_seconds`: cleanup raises the low mark of tables that nobody touches, too, and a position that stands still
-would look like a gap.
+window of whole transactions from its capture instance; after a full window the next one comes at once. Tables work
+side by side, each with a connection from a small pool, first come first served, so that a large one cannot starve the
+others. Snapshots, first or incremental, leave a connection to the streams. A quiet table moves along and stores its
+position every `heartbeat_seconds`: cleanup raises the low mark of tables that nobody touches, too, and a position that
+stands still would look like a gap.
 
 The order of durability stands in feed_state.py, what a kill at each point leaves in resume.py. A retryable failure
-closes both connections and the loop goes on from the position in memory; a fatal one ends it.
+closes the connection that it came by, and the table (or the loop) goes on from the position in memory; a fatal one
+ends the capture.
 """
 
 from __future__ import annotations
 
-import random
+import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from queue import Empty, SimpleQueue
 
 import structlog
 
+from connectors.ax.back_off import BackOff
+from connectors.ax.backfill import Sweep, advance_backfill, can_advance, take_signal, takes_whole_table
 from connectors.ax.catalog import (
     CaptureInstance,
+    Choice,
     NewestCommit,
-    choose,
     instances_of,
     newest_commit,
     read_instances,
 )
-from connectors.ax.changes import Pairing, behind, next_window, read_changes, require_no_gap
+from connectors.ax.coverage import choose_instance
 from connectors.ax.feed_state import Feed, TableFeed
+from connectors.ax.feed_writer import Stopping
 from connectors.ax.liveness import Liveness
-from connectors.ax.resume import ContinueSnapshot
+from connectors.ax.resume import NewSnapshot
 from connectors.ax.snapshot import take_snapshot
 from connectors.ax.sql import SqlConnection
+from connectors.ax.sql_worker import SqlWorker
+from connectors.ax.streaming import stream_window
 from connectors.ax.table_shapes import TableShapes
+from connectors.ax.throttle import Throttle
 from schemas.failures import FatalError, RetryableError
 from schemas.positions import Lsn, Position
-from streams.runtime import metrics
+from schemas.records import CaptureSignal
 from streams.runtime.settings import AxSqlSettings, CaptureSettings
 
 _log = structlog.get_logger(__name__)
 
-# Rows per block: bounds memory, and is what a crash may have to read again. Some 2 MB of CUSTTABLE.
-BLOCK_ROWS = 2000
-_FIRST_PAUSE_SECONDS = 0.2
-_LONGEST_PAUSE_SECONDS = 8.0
-# A database that stays missing is a wrong name and not a start-up; so is a server without a handshake.
-_BOUNDED = ("sql_database_unavailable", "sql_no_handshake")
-_BOUNDED_TRIES = 6
-
-# Called after a snapshot's last page, before streaming begins: says what has vanished since an earlier snapshot.
-Sweep = Callable[[TableFeed, Lsn], None]
+# How soon a stop is seen in a pause.
+_STOP_SECONDS = 0.2
+# What a new snapshot of the whole table heals, when one was asked for.
+_HEALABLE = ("cdc_gap", "cdc_instance_recreated", "cdc_restored")
 
 
 class Capture:
@@ -66,18 +69,24 @@ class Capture:
         sweep: Sweep,
         shapes: TableShapes,
         stopping: threading.Event,
+        signals: SimpleQueue[tuple[int, CaptureSignal]] | None = None,
     ) -> None:
-        self._sql = sql
         self._settings = capture
         self._feeds = feeds
         self._out = out
         self._sweep = sweep
         self._shapes = shapes
         self._stopping = stopping
+        self._signals: SimpleQueue[tuple[int, CaptureSignal]] = signals or SimpleQueue()
+        self._new_worker: Callable[[str], SqlWorker] = lambda name: SqlWorker(sql, name)
         self._liveness = Liveness(capture.stalled_after_seconds)
+        self._throttle = Throttle(capture.snapshot_rows_per_second)
         self._heartbeat_due = 0.0
-        self._failures = 0
         self._last_poll = time.monotonic()
+        self._polling = BackOff("the poll")
+        self._reading = {id(feed): BackOff(feed.table.full_name) for feed in feeds}
+        self._busy: dict[asyncio.Task[None], TableFeed] = {}
+        self._again = False
         self.streaming = threading.Event()
 
     @property
@@ -95,203 +104,242 @@ class Capture:
 
         Raises: FatalError when a person must act; Stopping when the stop came inside a write.
         """
-        while not self._stopping.is_set():
-            try:
-                self._session()
-            except RetryableError as error:
-                self._back_off(error)
+        asyncio.run(self._run())
 
-    def _session(self) -> None:
-        """Work with one pair of connections until stopped or one of them fails."""
-        with SqlConnection(self._sql) as control, SqlConnection(self._sql) as reader:
-            for feed in self._feeds:
-                if feed.position is None:
-                    self._snapshot(control, reader, feed)
+    async def _run(self) -> None:
+        self._control = self._new_worker("capture-control")
+        self._pool: asyncio.Queue[SqlWorker] = asyncio.Queue()
+        self._bulk = asyncio.Semaphore(max(1, self._settings.connections - 1))
+        workers = [self._new_worker(f"capture-{number}") for number in range(self._settings.connections)]
+        for worker in workers:
+            self._pool.put_nowait(worker)
+        try:
             while not self._stopping.is_set():
-                at_once = self._poll(control, reader)
-                self._failures = 0
-                self._last_poll = time.monotonic()
-                self.streaming.set()
-                if not at_once:
-                    self._stopping.wait(self._settings.poll_interval_seconds)
+                await self._round()
+        finally:
+            for task in self._busy:
+                task.cancel()
+            await asyncio.gather(*self._busy, return_exceptions=True)
+            for worker in (self._control, *workers):
+                worker.close()
 
-    def _snapshot(self, control: SqlConnection, reader: SqlConnection, feed: TableFeed) -> None:
-        instance = instances_of(feed.table, read_instances(control))[-1]
-        feed.use(self._shapes.of(control, feed.table, instance))
-        done: ContinueSnapshot = take_snapshot(
-            control, reader, feed, instance, self._out, page_rows=self._settings.snapshot_chunk_rows
-        )
-        self._sweep(feed, done.lsn)
-        feed.advance(Position.end_of(done.lsn))
-        self._know(control, feed, instance)
-        self._out.checkpoint(feed, instance)
+    async def _round(self) -> None:
+        """Poll, start what there is to do, then wait: for a table to be done, or for the next poll."""
+        self._again = False
+        if self._polling.due:
+            try:
+                await self._until_stopped(self._poll())
+            except RetryableError as error:
+                self._polling.note(error)
+            else:
+                self._polling.reset()
+        pause = 0.0 if self._again else self._settings.poll_interval_seconds
+        deadline = time.monotonic() + pause
+        while not self._stopping.is_set():
+            if self._collect():
+                return
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            await self._rest(min(left, _STOP_SECONDS))
 
-    def _poll(self, control: SqlConnection, reader: SqlConnection) -> bool:
-        """One round over all tables; True when more waits already."""
+    async def _rest(self, seconds: float) -> None:
+        if self._busy:
+            await asyncio.wait(self._busy, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(seconds)
+
+    async def _until_stopped(self, work: Coroutine[None, None, None]) -> None:
+        """Await `work`, but not beyond a stop: a query may hang for as long as its deadline."""
+        task = asyncio.create_task(work)
+        try:
+            while not task.done():
+                await asyncio.wait([task], timeout=_STOP_SECONDS)
+                if self._stopping.is_set():
+                    raise Stopping
+            task.result()
+        finally:
+            task.cancel()
+
+    def _collect(self) -> bool:
+        """Take the tables that are done; True when one is, so that it can go on at once."""
+        done = [task for task in self._busy if task.done()]
+        for task in done:
+            feed = self._busy.pop(task)
+            back_off = self._reading[id(feed)]
+            try:
+                task.result()
+            except RetryableError as error:
+                back_off.note(error)
+            else:
+                back_off.reset()
+        return bool(done) and self._again
+
+    async def _poll(self) -> None:
+        """Ask what is new, and start a task for each idle table that has something to do."""
+        newest = await self._control.run(self._ask)
+        self._last_poll = time.monotonic()
+        self._take_signals()
+        heartbeat = time.monotonic() >= self._heartbeat_due
+        working = {id(feed) for feed in self._busy.values()}
+        idle = [feed for feed in self._feeds if id(feed) not in working and self._reading[id(feed)].due]
+        if heartbeat or any(_has_work(feed, newest) for feed in idle):
+            instances = await self._control.run(read_instances)
+            for feed in idle:
+                self._start_work(feed, instances, newest)
+            if heartbeat:
+                await self._heartbeat(instances, newest)
+        if not self.streaming.is_set() and all(feed.position is not None for feed in self._feeds):
+            self.streaming.set()
+
+    def _ask(self, control: SqlConnection) -> NewestCommit | None:
         newest = newest_commit(control)
         self._liveness.see(newest, control)
-        heartbeat = time.monotonic() >= self._heartbeat_due
-        at_once = False
-        if newest is not None or heartbeat:
-            moved = [feed for feed in self._feeds if newest is not None and _waits(feed, newest.lsn)]
-            if moved or heartbeat:
-                instances = read_instances(control)
-                for feed in self._feeds:
-                    at_once |= self._round(control, reader, feed, instances, newest)
-                if heartbeat:
-                    self._heartbeat(control, instances, newest)
-        return at_once
+        return newest
 
-    def _round(
-        self,
-        control: SqlConnection,
-        reader: SqlConnection,
-        feed: TableFeed,
-        instances: Sequence[CaptureInstance],
-        newest: NewestCommit | None,
-    ) -> bool:
-        """Check one table's instances and read its next window, if there is one; True when more waits already."""
-        candidates = instances_of(feed.table, instances)
-        position = _streaming_position(feed)
-        self._require_same_object(feed, candidates)
-        choice = choose(candidates, position)
-        if choice is None:
-            require_no_gap(feed.table, candidates[0], position, candidates[0].min_lsn)
-            raise AssertionError("no instance covers the position, so the gap check raises")
-        if newest is None:
-            self._know(control, feed, choice.instance)
-            return False
-        _require_not_restored(feed, choice.instance, position, newest.lsn)
-        self._know(control, feed, choice.instance)
-        if not _waits(feed, newest.lsn):
-            return False
+    def _take_signals(self) -> None:
+        by_name = {feed.table.full_name.lower(): feed for feed in self._feeds}
+        while True:
+            try:
+                offset, signal = self._signals.get_nowait()
+            except Empty:
+                return
+            feed = by_name.get(signal.table.lower())
+            if feed is None:
+                _log.warning("signal ignored", table=signal.table, reason="this table is not captured")
+            else:
+                feed.inbox.append((offset, signal))
+
+    def _start_work(self, feed: TableFeed, instances: Sequence[CaptureInstance], newest: NewestCommit | None) -> None:
+        while feed.inbox:
+            if take_signal(feed, *feed.inbox.popleft()) and feed.known is not None:
+                self._out.checkpoint(feed, feed.known)
+        if feed.position is None:
+            work = self._snapshot(feed, instances_of(feed.table, instances)[-1])
+        else:
+            choice = self._choose(feed, instances, newest)
+            if choice is None:
+                work = self._snapshot(feed, instances_of(feed.table, instances)[-1])
+            elif newest is None:
+                work = self._know(feed, choice.instance)
+            elif can_advance(feed) and (feed.streamed_last or not _waits(feed, newest.lsn)):
+                work = self._backfill(feed, choice.instance, newest)
+            elif _waits(feed, newest.lsn):
+                work = self._stream(feed, choice, newest)
+            else:
+                return
+        self._busy[asyncio.create_task(work)] = feed
+
+    def _choose(
+        self, feed: TableFeed, instances: Sequence[CaptureInstance], newest: NewestCommit | None
+    ) -> Choice | None:
+        """The instance to read; None when its history is gone and a new snapshot was asked for."""
+        try:
+            return choose_instance(feed, instances, None if newest is None else newest.lsn)
+        except FatalError as error:
+            if error.code not in _HEALABLE or not takes_whole_table(feed):
+                raise
+            _log.warning("a new snapshot is taken, as asked for", table=feed.table.full_name, because=error.code)
+        feed.start = NewSnapshot()
+        feed.known = feed.known_object = feed.rows_read = None
+        feed.topic_was_empty = False
+        return None
+
+    async def _snapshot(self, feed: TableFeed, instance: CaptureInstance) -> None:
+        await self._know(feed, instance)
+        async with self._bulk, self._reader() as reader:
+            await take_snapshot(
+                self._control,
+                reader,
+                feed,
+                instance,
+                self._out,
+                self._sweep,
+                page_rows=self._settings.snapshot_chunk_rows,
+                throttle=self._throttle,
+            )
+        self._again = True
+
+    async def _stream(self, feed: TableFeed, choice: Choice, newest: NewestCommit) -> None:
+        await self._know(feed, choice.instance)
         until = newest.lsn if choice.until is None else min(newest.lsn, choice.until)
-        switched = until < newest.lsn
-        return self._read_window(control, reader, feed, choice.instance, until, newest.utc_offset) or switched
+        async with self._reader() as reader:
+            full = await stream_window(
+                self._control,
+                reader,
+                feed,
+                choice.instance,
+                newest,
+                until,
+                self._out,
+                know=lambda instance: self._know(feed, instance),
+                max_transactions=self._settings.max_transactions,
+            )
+        feed.streamed_last = True
+        self._again |= full or until < newest.lsn or can_advance(feed)
 
-    def _read_window(
-        self,
-        control: SqlConnection,
-        reader: SqlConnection,
-        feed: TableFeed,
-        instance: CaptureInstance,
-        until: Lsn,
-        utc_offset: timedelta,
-    ) -> bool:
-        position = _streaming_position(feed)
-        window = next_window(control, position, until, self._settings.max_transactions)
-        pairing = Pairing(instance.name)
-        wrote = False
-        if window.transactions:
-            blocks = read_changes(reader, feed.shape, instance, window, block_rows=BLOCK_ROWS)
-            for block in blocks:
-                self._require_still_covered(control, feed, position)
-                changes = list(behind(position, pairing.take(block)))
-                if not changes:
-                    continue
-                records = [record for change in changes for record in feed.envelopes.of_change(change, utc_offset)]
-                self._out.deliver(feed.table, records)
-                wrote = True
-                position = changes[-1].position
-                feed.advance(position)
-            pairing.finish()
-        # An empty window proves nothing while cleanup may have emptied it.
-        self._require_still_covered(control, feed, position)
-        feed.advance(Position.end_of(window.to_lsn))
-        if wrote:
-            metrics.LAST_SUCCESS.labels("capture").set_to_current_time()
-            self._out.checkpoint(feed, instance)
-        return window.full
+    async def _backfill(self, feed: TableFeed, instance: CaptureInstance, newest: NewestCommit) -> None:
+        await self._know(feed, instance)
+        async with self._bulk, self._reader() as reader:
+            await advance_backfill(
+                self._control,
+                reader,
+                feed,
+                instance,
+                newest,
+                self._out,
+                self._sweep,
+                chunk_rows=self._settings.snapshot_chunk_rows,
+                throttle=self._throttle,
+            )
+        feed.streamed_last = False
+        # While it waits for its high mark, the next poll is soon enough.
+        self._again |= feed.chunk is None or feed.chunk.high is not None
 
-    def _require_still_covered(self, control: SqlConnection, feed: TableFeed, position: Position) -> None:
-        """The gap check behind a read: cleanup, or a drop, may have run in between."""
-        candidates = instances_of(feed.table, read_instances(control))
-        self._require_same_object(feed, candidates)
-        known = feed.known
-        current = [instance for instance in candidates if known is not None and instance.name == known.name]
-        if not current:
-            raise _made_anew(feed)
-        require_no_gap(feed.table, current[0], position, current[0].min_lsn)
-        # A column may have been dropped, or changed its type, before the rows just read were written.
-        self._know(control, feed, current[0])
+    @asynccontextmanager
+    async def _reader(self) -> AsyncIterator[SqlWorker]:
+        worker = await self._pool.get()
+        try:
+            yield worker
+        finally:
+            self._pool.put_nowait(worker)
 
-    def _require_same_object(self, feed: TableFeed, candidates: Sequence[CaptureInstance]) -> None:
-        """An instance that was dropped and made again under its name has another change table: history is gone."""
-        if feed.known_object is None:
-            return
-        name, object_id = feed.known_object
-        for instance in candidates:
-            if instance.name == name and instance.object_id != object_id:
-                raise _made_anew(feed)
-
-    def _know(self, control: SqlConnection, feed: TableFeed, instance: CaptureInstance) -> None:
-        """Note the instance that is read; a new one is checked against the schema first."""
+    async def _know(self, feed: TableFeed, instance: CaptureInstance) -> None:
+        """Note the instance that is read; a new one, or a changed table, is compared with the schema first."""
         known = feed.known
         same = known is not None and (known.name, known.object_id) == (instance.name, instance.object_id)
         if known is not None and same and known.ddl_lsn == instance.ddl_lsn:
             return
-        feed.use(self._shapes.of(control, feed.table, instance))
+        await self._compare(feed, instance)
         if known is not None and not same:
             _log.info("capture instance switched", table=feed.table.full_name, instance=instance.name)
         feed.known = instance
         feed.known_object = (instance.name, instance.object_id)
 
-    def _heartbeat(
-        self, control: SqlConnection, instances: Sequence[CaptureInstance], newest: NewestCommit | None
-    ) -> None:
+    async def _compare(self, feed: TableFeed, instance: CaptureInstance) -> None:
+        feed.use(await self._control.run(lambda c: self._shapes.of(c, feed.table, instance)))
+
+    async def _heartbeat(self, instances: Sequence[CaptureInstance], newest: NewestCommit | None) -> None:
         """Store the position of idle tables, compare shapes, measure the headroom."""
         self._heartbeat_due = time.monotonic() + self._settings.heartbeat_seconds
-        self._liveness.measure_headroom(control, self._feeds, instances, newest)
+        await self._control.run(lambda c: self._liveness.measure_headroom(c, self._feeds, instances, newest))
         for feed in self._feeds:
-            if feed.known is None:
+            known = feed.known
+            if known is None:
                 continue
-            # A type change reaches an existing change table without a new instance.
-            feed.use(self._shapes.of(control, feed.table, feed.known))
-            if feed.position != feed.checkpointed:
-                self._out.checkpoint(feed, feed.known)
+            if feed not in self._busy.values():
+                # A type change reaches an existing change table without a new instance.
+                await self._compare(feed, known)
+            if feed.position is not None and feed.position != feed.checkpointed:
+                self._out.checkpoint(feed, known)
 
-    def _back_off(self, error: RetryableError) -> None:
-        self._failures += 1
-        metrics.RETRIES.labels("ax_sql", error.code).inc()
-        if error.code in _BOUNDED and self._failures >= _BOUNDED_TRIES:
-            raise FatalError(error.code, f"{error.message} (tried {self._failures} times)") from error
-        pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1))
-        pause *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
-        _log.warning("capture retries", error=str(error), failures=self._failures, pause_seconds=round(pause, 2))
-        self._stopping.wait(pause)
+
+def _has_work(feed: TableFeed, newest: NewestCommit | None) -> bool:
+    if feed.position is None or feed.inbox:
+        return True
+    return newest is not None and (_waits(feed, newest.lsn) or can_advance(feed))
 
 
 def _waits(feed: TableFeed, newest: Lsn) -> bool:
     """True when something may lie behind the table's position, up to `newest`."""
-    position = _streaming_position(feed)
-    return position < Position.end_of(newest)
-
-
-def _streaming_position(feed: TableFeed) -> Position:
-    if feed.position is None:
-        raise ValueError(f"{feed.table.full_name}: no position before its snapshot")
-    return feed.position
-
-
-def _made_anew(feed: TableFeed) -> FatalError:
-    name = feed.known_object[0] if feed.known_object else feed.table.full_name
-    return FatalError(
-        "cdc_instance_recreated",
-        f"reading {name}: the capture instance was dropped or made anew since the last poll, and its history is gone. "
-        f"Take a new snapshot: `freshax capture --snapshot {feed.table.name}`",
-    )
-
-
-def _require_not_restored(feed: TableFeed, instance: CaptureInstance, position: Position, newest: Lsn) -> None:
-    """Raise FatalError (cdc_restored) when the newest commit lies before our position.
-
-    Not so right behind `sp_cdc_enable_table`: then the position is the instance's start, and nothing is captured yet.
-    """
-    if newest >= position.commit_lsn or position.commit_lsn < instance.min_lsn:
-        return
-    raise FatalError(
-        "cdc_restored",
-        f"reading {instance.name}: the newest captured commit {newest} lies before our position "
-        f"{position.commit_lsn}; the database was restored or failed over with loss. Positions do not order any more: "
-        f"re-create {feed.table.topic.name}, then `freshax capture --snapshot {feed.table.name}`",
-    )
+    return feed.streaming_position < Position.end_of(newest)

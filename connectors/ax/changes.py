@@ -102,7 +102,7 @@ def require_no_gap(table: SourceTable, instance: CaptureInstance, position: Posi
         "cdc_gap",
         f"reading {instance.name} behind {position.commit_lsn}: it is valid only from {min_lsn}; cleanup passed the "
         f"position or the instance was made anew, so changes are lost. Take a new snapshot: "
-        f"`freshax capture --snapshot {table.name}`",
+        f"`freshax capture snapshot {table.name}`, then start the capture again",
     )
 
 

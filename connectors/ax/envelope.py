@@ -25,7 +25,7 @@ from connectors.ax.row_encoding import (
 )
 from connectors.ax.source_tables import TableShape, key_of
 from connectors.ax.sql import Row
-from connectors.ax.table_schema import COMPANY_COLUMN, KEY_COLUMN, PARTITION_COLUMN
+from connectors.ax.table_schema import COMPANY_COLUMN, PARTITION_COLUMN
 from schemas import headers
 from schemas.positions import Lsn, Position
 from streams.runtime.codec import framing
@@ -33,11 +33,14 @@ from streams.runtime.producer import OutRecord
 
 # Operation of a snapshot row in its position: before every change of the same commit.
 READ = 0
+# Added to the command id of rows of an incremental snapshot: no transaction has so many statements.
+_INCREMENTAL = 1 << 30
 # RECID is a bigint; shifted so that its order is the order of unsigned bytes.
 _SIGN = 1 << 63
 _NULL = b"\x00"
 _ABSENT = encode_optional_string(None)
 _STREAMED, _SNAPSHOT = encode_string("false"), encode_string("true")
+_INCREMENTAL_SNAPSHOT = encode_string("incremental")
 _OPS = ("c", "u", "d", "r")
 
 
@@ -87,11 +90,18 @@ class Envelopes:
         record = self._record(change.op, row, old + new, _STREAMED, placed, position, committed_at)
         return [record] if after is not None else [record, tombstone(record)]
 
-    def of_snapshot(self, row: Row, lsn: Lsn, as_of: datetime) -> OutRecord:
-        """The record of a row read by a snapshot taken at `lsn` (aware UTC time `as_of`)."""
+    def of_snapshot(self, row: Row, position: Position, as_of: datetime, snapshot_id: str | None = None) -> OutRecord:
+        """The record of a row read from the table at aware UTC time `as_of`.
+
+        `snapshot_id` is the request that an incremental snapshot answers.
+        """
         images = _NULL + present(self.shape.encode_row(row))
-        position = snapshot_position(lsn, row[KEY_COLUMN])
-        return self._record("r", row, images, _SNAPSHOT, _read_at(lsn), position, as_of)
+        placed = _read_at(position.commit_lsn)
+        if snapshot_id is None:
+            return self._record("r", row, images, _SNAPSHOT, placed, position, as_of)
+        record = self._record("r", row, images, _INCREMENTAL_SNAPSHOT, placed, position, as_of)
+        marked = [*record.headers, (headers.SNAPSHOT_ID, snapshot_id.encode())]
+        return OutRecord(record.topic, record.key, record.value, marked, record.partition)
 
     def of_vanished(self, image: dict[str, Any], position: Position, as_of: datetime) -> list[OutRecord]:
         """The records that say that a row, last seen as `image`, was not there any more at a new snapshot.
@@ -99,7 +109,8 @@ class Envelopes:
         `image` is a decoded row of the topic, of any version of its schema.
         """
         images = present(self.shape.encode_image(image)) + _NULL
-        record = self._record("d", image, images, _SNAPSHOT, _read_at(position.commit_lsn), position, as_of)
+        snapshot = _SNAPSHOT if is_snapshot(position) else _INCREMENTAL_SNAPSHOT
+        record = self._record("d", image, images, snapshot, _read_at(position.commit_lsn), position, as_of)
         return [record, tombstone(record)]
 
     def _record(
@@ -153,16 +164,18 @@ def tombstone(record: OutRecord) -> OutRecord:
     return OutRecord(record.topic, record.key, None, record.headers, record.partition)
 
 
-def snapshot_position(lsn: Lsn, rec_id: int) -> Position:
-    """Position of a snapshot row: before every change behind `lsn`, and in RECID order among its like."""
-    return Position(lsn, 0, Lsn((rec_id + _SIGN).to_bytes(10, "big")), READ)
+def snapshot_position(lsn: Lsn, rec_id: int, number: int = 0, *, incremental: bool = False) -> Position:
+    """Position of a row read from the table, of its `number`-th partition; in (partition, RECID) order among its like.
+
+    A first snapshot's rows stand before every change behind `lsn`; an incremental one's behind every change of `lsn`.
+    """
+    command_id = number + (_INCREMENTAL if incremental else 0)
+    return Position(lsn, command_id, Lsn((rec_id + _SIGN).to_bytes(10, "big")), READ)
 
 
-def snapshot_rec_id(position: Position) -> int | None:
-    """The RECID in a snapshot row's position, None for a change's."""
-    if position.operation != READ:
-        return None
-    return int.from_bytes(position.seqval.value, "big") - _SIGN
+def is_snapshot(position: Position) -> bool:
+    """True for the position of a first snapshot's row."""
+    return position.operation == READ and position.command_id < _INCREMENTAL
 
 
 def _read_at(lsn: Lsn) -> bytes:

@@ -26,6 +26,8 @@ from streams.runtime.settings import KafkaSettings
 
 _log = structlog.get_logger(__name__)
 _POLL_SECONDS = 0.05
+# Bounds memory: past it a write waits for deliveries.
+_QUEUE_KBYTES = 65536
 # A stop that comes while records are under way waits so long for their delivery; what is left is sent again.
 _STOP_GRACE_SECONDS = 1.5
 _SAY_WAITING_SECONDS = 30.0
@@ -55,6 +57,7 @@ class FeedWriter:
                 # One small batch per change matters for latency, and blocks fill a batch by themselves.
                 "linger.ms": 1,
                 "compression.type": "lz4",
+                "queue.buffering.max.kbytes": _QUEUE_KBYTES,
             }
         )
 
@@ -63,43 +66,19 @@ class FeedWriter:
         self._expected[topic] = next_offset
 
     def write(self, records: Sequence[OutRecord]) -> None:
-        """Return when all records are delivered.
+        """Hand `records` over; returns before they are delivered. The topic holds a prefix of all ever handed over.
 
-        Raises: FatalError (kafka_refused) when one never can be, (second_writer) when somebody else wrote in between;
-        Stopping when the process stops first: then the topic holds a prefix of `records`.
+        Raises: FatalError (kafka_refused) when an earlier one never can be delivered, (second_writer) when somebody
+        else wrote in between; Stopping when the process stops while the queue is full.
         """
-        self._left = len(records)
         for record in records:
             self._produce(record)
-        self._wait()
+        self._producer.poll(0)
+        if self._failure is not None:
+            raise self._failure
 
-    def close(self) -> None:
-        """Drop what is not delivered; the next start sends it."""
-        self._producer.purge()
-        self._producer.flush(_STOP_GRACE_SECONDS)
-
-    def _produce(self, record: OutRecord) -> None:
-        while True:
-            try:
-                self._producer.produce(
-                    record.topic,
-                    key=record.key,
-                    value=record.value,
-                    headers=list(record.headers),
-                    partition=record.partition or 0,
-                    on_delivery=self._delivered,
-                )
-            except BufferError:
-                self._producer.poll(_POLL_SECONDS)
-                if self._stopping.is_set():
-                    raise Stopping from None
-            except KafkaException as error:
-                raise _refused(record.topic, error.args[0]) from error
-            else:
-                self._producer.poll(0)
-                return
-
-    def _wait(self) -> None:
+    def flush(self) -> None:
+        """Return when all that was handed over is delivered. Raises as `write`."""
         started = said = time.monotonic()
         stop_seen: float | None = None
         while self._left and self._failure is None:
@@ -114,6 +93,38 @@ class FeedWriter:
                 _log.warning("kafka does not confirm", waiting_seconds=round(now - started), records=self._left)
         if self._failure is not None:
             raise self._failure
+
+    def close(self) -> None:
+        """Give what is under way a moment; the next start sends what was not delivered."""
+        if self._failure is None:
+            self._producer.flush(_STOP_GRACE_SECONDS)
+
+    def abandon(self) -> None:
+        """Another capture writes now: nothing more may follow. What the broker already has on its way stays."""
+        self._failure = self._failure or FatalError("lease_lost", "writing: another capture has taken over")
+        self._producer.purge(in_flight=False)
+
+    def _produce(self, record: OutRecord) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    record.topic,
+                    key=record.key,
+                    value=record.value,
+                    headers=list(record.headers),
+                    partition=record.partition or 0,
+                    on_delivery=self._delivered,
+                )
+            except BufferError:
+                # Full: what is delivered makes room, and is counted here.
+                self._producer.poll(_POLL_SECONDS)
+                if self._stopping.is_set():
+                    raise Stopping from None
+            except KafkaException as error:
+                raise _refused(record.topic, error.args[0]) from error
+            else:
+                self._left += 1
+                return
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         self._left -= 1

@@ -10,7 +10,8 @@ snapshot is complete, which change table was read. So a kill at any point loses 
                                                                                      skips what is not behind the row
     between a delete and its tombstone              a delete at the very end         writes the tombstone first
     after the rows, before the checkpoint           last row, ahead of checkpoint    as inside a transaction
-    inside a snapshot                               last snapshot row: LSN, RECID    continues behind that RECID
+    inside a snapshot                               last snapshot row: LSN, key      continues behind that key
+    inside a chunk of an incremental snapshot       last row, with the request's id  continues behind that key
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from connectors.ax.envelope import snapshot_rec_id
+from connectors.ax.envelope import is_snapshot
+from connectors.ax.row_key import RowKey
 from schemas import headers, topics
 from schemas.failures import FatalError, RetryableError
 from schemas.positions import Lsn, Position
-from schemas.records import CapturePosition, Phase
+from schemas.records import Backfill, CapturePosition, Phase
 from schemas.topics import Topic
 from streams.runtime.codec import AvroCodec
 from streams.runtime.settings import KafkaSettings
@@ -43,10 +46,10 @@ class NewSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ContinueSnapshot:
-    """Continue the snapshot taken at `lsn` behind RECID `after` (None: no row was written)."""
+    """Continue the snapshot taken at `lsn` behind the row `after` (None: no row was written)."""
 
     lsn: Lsn
-    after: int | None
+    after: RowKey | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,37 +64,52 @@ Start = NewSnapshot | ContinueSnapshot | Stream
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The end of a topic. `position` is None for an empty one; `unfinished` is a delete whose tombstone is missing."""
+    """The end of a topic. `position` and `key` of the last row are None for an empty one.
+
+    `unfinished` is a delete whose tombstone is missing; `snapshot_id` the request that the last row answers.
+    """
 
     position: Position | None
     end_offset: int
+    key: RowKey | None = None
+    snapshot_id: str | None = None
     unfinished: Message | None = None
 
 
-def start_of(checkpoint: CapturePosition | None, last: Position | None) -> Start:
-    """Where to go on, from the newest checkpoint of a table and the last position in its topic."""
+def start_of(checkpoint: CapturePosition | None, tail: Tail) -> Start:
+    """Where to go on, from the newest checkpoint of a table and the end of its topic."""
+    last = tail.position
     if checkpoint is None:
-        return NewSnapshot() if last is None else _behind_row(last)
+        return NewSnapshot() if last is None else _behind_row(last, tail.key)
     if checkpoint.phase is Phase.SNAPSHOT:
-        return _in_snapshot(checkpoint, last)
+        return _in_snapshot(checkpoint, tail)
     if checkpoint.position is None:
         raise FatalError("checkpoint_invalid", f"reading the checkpoint of {checkpoint.capture_instance}: no position")
     position = Position.parse(checkpoint.position)
-    return Stream(position) if last is None or last <= position else _behind_row(last)
+    return Stream(position) if last is None or last <= position else _behind_row(last, tail.key)
 
 
-def _in_snapshot(checkpoint: CapturePosition, last: Position | None) -> Start:
+def backfill_of(checkpoint: CapturePosition | None, tail: Tail) -> Backfill | None:
+    """The incremental snapshot to go on with; rows of its last chunk that are in the topic already are passed."""
+    backfill = None if checkpoint is None else checkpoint.backfill
+    if backfill is None or tail.key is None or tail.snapshot_id != backfill.signal_id:
+        return backfill
+    return msgspec.structs.replace(backfill, after_partition=tail.key.partition, after_key=tail.key.rec_id)
+
+
+def _in_snapshot(checkpoint: CapturePosition, tail: Tail) -> Start:
     if checkpoint.snapshot_lsn is None:
         return NewSnapshot()
     lsn = Lsn.parse(checkpoint.snapshot_lsn)
-    if last is None or last.commit_lsn < lsn:
-        return ContinueSnapshot(lsn, checkpoint.snapshot_key)
-    return _behind_row(last)
+    if tail.position is None or tail.position.commit_lsn < lsn:
+        partition, rec_id = checkpoint.snapshot_partition, checkpoint.snapshot_key
+        after = None if partition is None or rec_id is None else RowKey(partition, rec_id)
+        return ContinueSnapshot(lsn, after)
+    return _behind_row(tail.position, tail.key)
 
 
-def _behind_row(last: Position) -> Start:
-    rec_id = snapshot_rec_id(last)
-    return Stream(last) if rec_id is None else ContinueSnapshot(last.commit_lsn, rec_id)
+def _behind_row(last: Position, key: RowKey | None) -> Start:
+    return ContinueSnapshot(last.commit_lsn, key) if is_snapshot(last) else Stream(last)
 
 
 def read_tail(kafka: KafkaSettings, topic: Topic) -> Tail:
@@ -114,7 +132,13 @@ def read_tail(kafka: KafkaSettings, topic: Topic) -> Tail:
     last = found[-1]
     position = max(position_of(message) for message in found)
     is_delete = last.value() is not None and _header(last, headers.CE_TYPE).endswith(b".d")
-    return Tail(position, high, last if is_delete else None)
+    return Tail(
+        position,
+        high,
+        key=_row_key(last),
+        snapshot_id=_header(last, headers.SNAPSHOT_ID).decode("ascii") or None,
+        unfinished=last if is_delete else None,
+    )
 
 
 def read_checkpoints(kafka: KafkaSettings, codec: AvroCodec) -> dict[str, CapturePosition]:
@@ -142,11 +166,22 @@ def position_of(message: Message) -> Position:
     try:
         return Position.parse(_header(message, headers.POSITION).decode("ascii"))
     except ValueError as error:
-        raise FatalError(
-            "feed_without_position",
-            f"reading {message.topic()} at offset {message.offset()}: no position in the header; the capture did not "
-            "write this record. Find out who did, and re-create the topic with `freshax topics`",
-        ) from error
+        raise _not_ours(message, "no position in the header") from error
+
+
+def _not_ours(message: Message, what: str) -> FatalError:
+    return FatalError(
+        "feed_without_position",
+        f"reading {message.topic()} at offset {message.offset()}: {what}; the capture did not write this record. "
+        "Find out who did, and re-create the topic with `freshax topics`",
+    )
+
+
+def _row_key(message: Message) -> RowKey:
+    try:
+        return RowKey.parse(message.key() or b"")
+    except ValueError as error:
+        raise _not_ours(message, "no key of a row") from error
 
 
 def _header(message: Message, name: str) -> bytes:

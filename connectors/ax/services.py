@@ -16,8 +16,9 @@ from connectors.ax.capture import Capture
 from connectors.ax.envelope import Origin
 from connectors.ax.feed_state import Feed, TableFeed
 from connectors.ax.feed_writer import FeedWriter, Stopping
+from connectors.ax.lease import LOST, Lease
 from connectors.ax.projector import Projector, ProjectorTopics
-from connectors.ax.resume import NewSnapshot, Start, Tail, read_checkpoints, read_tail, start_of
+from connectors.ax.resume import NewSnapshot, Start, Tail, backfill_of, read_checkpoints, read_tail, start_of
 from connectors.ax.snapshot import sweep_vanished
 from connectors.ax.source_tables import SourceTable, source_tables
 from connectors.ax.sql import check_settings
@@ -39,6 +40,8 @@ T = TypeVar("T")
 _STOP_SECONDS = 4.0
 _RETRY_SECONDS = 1.0
 _START_TRIES = 20
+# How often a capture that stands by looks whether it is to stop.
+_LEADING_SECONDS = 0.1
 
 
 async def run_capture(settings: Settings, snapshot: Collection[str] = ()) -> None:
@@ -62,7 +65,7 @@ async def run_capture(settings: Settings, snapshot: Collection[str] = ()) -> Non
 
 
 class CaptureService:
-    """The two threads. The projector needs nothing of the capture but Kafka's topics."""
+    """The two threads, which work while the lease is held. The projector needs of the capture but its topics."""
 
     def __init__(
         self,
@@ -85,6 +88,7 @@ class CaptureService:
         self._shapes = TableShapes(Subjects(registry), register=settings.capture.register_schemas)
         self._capture: Capture | None = None
         self._projector: Projector | None = None
+        self._leading = threading.Event()
         self._threads = [
             threading.Thread(target=self._guard, args=("capture", self._run_capture), name="capture", daemon=True),
             threading.Thread(
@@ -123,16 +127,28 @@ class CaptureService:
 
     def _run_capture(self) -> None:
         settings = self._settings
-        self._warm(topics.CDC_POSITIONS)
+        self._warm(topics.CDC_POSITIONS, topics.CDC_SIGNALS)
+        lease = Lease(settings.kafka, settings.capture, self._codec, self._stopping)
         writer = FeedWriter(settings.kafka, self._stopping)
         try:
+            if not lease.acquire():
+                return
+            self._leading.set()
             feeds = self._retrying(lambda: self._feeds(writer))
-            out = Feed(writer, self._codec, _now, self._stopping)
+            out = Feed(writer, self._codec, _now, self._stopping, lease.require)
             sweep = sweep_vanished(settings.kafka, self._codec, out)
-            self._capture = Capture(settings.ax_sql, settings.capture, feeds, out, sweep, self._shapes, self._stopping)
+            self._capture = Capture(
+                settings.ax_sql, settings.capture, feeds, out, sweep, self._shapes, self._stopping, lease.signals
+            )
             self._capture.run()
+        except FatalError as error:
+            if error.code in LOST:
+                writer.abandon()
+            raise
         finally:
+            # The writer first: whoever gets the lease then must find the end of the topics.
             writer.close()
+            lease.close()
 
     def _feeds(self, writer: FeedWriter) -> list[TableFeed]:
         """Where each table goes on, from its topic and its checkpoint."""
@@ -147,7 +163,7 @@ class CaptureService:
     def _feed(
         self, table: SourceTable, checkpoint: CapturePosition | None, tail: Tail, writer: FeedWriter
     ) -> TableFeed:
-        start = NewSnapshot() if table.name in self._snapshot else start_of(checkpoint, tail.position)
+        start = NewSnapshot() if table.name in self._snapshot else start_of(checkpoint, tail)
         return resumed_feed(table, self._origin(), start, checkpoint, tail, writer)
 
     def _origin(self) -> Origin:
@@ -159,6 +175,9 @@ class CaptureService:
         )
 
     def _run_projector(self) -> None:
+        while not self._leading.wait(_LEADING_SECONDS):
+            if self._stopping.is_set():
+                return
         self._warm(self._where.table, self._where.changes, *self._where.feeds)
         producer = Producer(self._settings.kafka)
         try:
@@ -205,9 +224,14 @@ def resumed_feed(
         message = tail.unfinished
         kept = [(name, value) for name, value in dict(message.headers() or []).items() if isinstance(value, bytes)]
         writer.write([OutRecord(table.topic.name, _bytes(message.key()), None, kept, partition=0)])
+        writer.flush()
     feed = TableFeed(table, origin, start, topic_was_empty=tail.end_offset == 0)
+    if checkpoint is not None:
+        feed.signals_taken = checkpoint.signals_taken
     if checkpoint is not None and checkpoint.object_id is not None and not isinstance(start, NewSnapshot):
         feed.known_object = (checkpoint.capture_instance, checkpoint.object_id)
+        feed.rows_read = checkpoint.rows_read
+        feed.backfill = backfill_of(checkpoint, tail)
     _log.info("table resumes", table=table.full_name, start=str(start))
     return feed
 

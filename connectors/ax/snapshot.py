@@ -1,24 +1,21 @@
-"""Snapshot of one table: every row once as `r`, page by page in RECID order, resumable behind the last row written.
+"""Snapshot of one table: every row once as `r`, page by page in key order, resumable behind the last row written.
 
 The LSN S is noted before the first read, never after: rows that change between S and a page's read come again by the
-stream, and converge under their key. Pages are asked by key, never by OFFSET. Under SNAPSHOT isolation, where the
-database allows it, all pages of one run see one moment; else READ COMMITTED, which blocks writers only for a moment
-and still converges. What was deleted since an earlier snapshot is said at the end: without it a re-snapshot after a
-gap would leave dead rows in the topic for ever.
+stream, and converge under their key. Under SNAPSHOT isolation, where the database allows it, all pages of one run see
+one moment; else READ COMMITTED, which blocks writers only for a moment and still converges. What was deleted since an
+earlier snapshot is said at the end: without it a re-snapshot after a gap would leave dead rows in the topic for ever.
 
 Source: reference on SQL Server CDC, section 9.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
-
+from connectors.ax.backfill import Sweep
 from connectors.ax.catalog import (
     CaptureInstance,
     NewestCommit,
@@ -28,59 +25,59 @@ from connectors.ax.catalog import (
 )
 from connectors.ax.envelope import snapshot_position
 from connectors.ax.feed_state import Feed, TableFeed, begin_snapshot
+from connectors.ax.pages import EVERYTHING, KeyRange, estimated_rows, pages
+from connectors.ax.progress import Progress
 from connectors.ax.resume import ContinueSnapshot, each_record, position_of
-from connectors.ax.source_tables import TableShape
-from connectors.ax.sql import Row, SqlConnection, quoted
-from connectors.ax.table_schema import KEY_COLUMN
+from connectors.ax.row_key import RowKey
+from connectors.ax.sql import SqlConnection
+from connectors.ax.sql_worker import SqlWorker
+from connectors.ax.throttle import Throttle
 from schemas.positions import Lsn, Position
 from streams.runtime.codec import AvroCodec
 from streams.runtime.producer import OutRecord
 from streams.runtime.settings import KafkaSettings
 
-_log = structlog.get_logger(__name__)
-
-PAGE_SQL = "SELECT TOP ({limit}) {columns} FROM {table} WHERE {key} > ? ORDER BY {key}"
-
 SNAPSHOT_ALLOWED_SQL = "SELECT snapshot_isolation_state FROM sys.databases WHERE database_id = DB_ID()"
 _ON = 1
-_BEFORE_ALL = -(1 << 63)
-_REPORT_SECONDS = 5.0
 
 
-def take_snapshot(
-    control: SqlConnection,
-    reader: SqlConnection,
+async def take_snapshot(
+    control: SqlWorker,
+    reader: SqlWorker,
     feed: TableFeed,
     instance: CaptureInstance,
     out: Feed,
+    sweep: Sweep,
     *,
     page_rows: int,
-) -> ContinueSnapshot:
-    """Write the rows of `feed`'s table and return the finished snapshot; the caller begins to stream behind it.
-
-    The feed's shape is in use. `control` and `reader` are two connections: the reader's may be inside the snapshot
-    transaction.
-    """
-    start = begin_snapshot(feed, snapshot_lsn(newest_commit(control), instance))
-    as_of = _as_of(control, start.lsn)
+    throttle: Throttle,
+) -> None:
+    """Write the rows of `feed`'s table, whose shape is in use; afterwards it streams behind the snapshot's LSN."""
+    start = begin_snapshot(feed, snapshot_lsn(await control.run(newest_commit), instance))
+    as_of, one_moment = await control.run(lambda c: (_as_of(c, start.lsn), _snapshot_allowed(c)))
+    feed.rows_estimated = await control.run(lambda c: estimated_rows(c, feed.table))
+    progress = Progress(feed.table, feed.rows_read or 0, feed.rows_estimated)
     # Before the first row: a crash must find S, not choose a later one.
     out.checkpoint(feed, instance)
-    started = said = time.monotonic()
-    rows_read = 0
-    _log.info("snapshot begins", table=feed.table.full_name, lsn=str(start.lsn), behind_recid=start.after)
-    with _isolation(control, reader):
-        for page in _pages(reader, feed.shape, start.after, page_rows):
-            out.deliver(feed.table, [feed.envelopes.of_snapshot(row, start.lsn, as_of) for row in page])
-            feed.start = start = ContinueSnapshot(start.lsn, page[-1][KEY_COLUMN])
-            out.checkpoint(feed, instance)
-            rows_read += len(page)
-            if time.monotonic() - said > _REPORT_SECONDS:
-                said = time.monotonic()
-                rate = round(rows_read / (said - started))
-                _log.info("snapshot runs", table=feed.table.full_name, rows=rows_read, rows_per_second=rate)
-    seconds = round(time.monotonic() - started, 2)
-    _log.info("snapshot complete", table=feed.table.full_name, rows=rows_read, seconds=seconds)
-    return start
+    progress.begin(start)
+    after = start.after
+    async with aclosing(
+        reader.each(lambda c: pages(c, feed.shape, after, page_rows, one_moment=one_moment))
+    ) as all_pages:
+        async for page in all_pages:
+            await throttle.pay(len(page.rows))
+            records = [
+                feed.envelopes.of_snapshot(row, snapshot_position(start.lsn, RowKey.of(row).rec_id, page.number), as_of)
+                for row in page.rows
+            ]
+            out.deliver(feed.table, records, {"r": len(records)})
+            feed.start = ContinueSnapshot(start.lsn, RowKey.of(page.rows[-1]))
+            feed.rows_read = progress.add(len(records))
+            out.checkpoint(feed, instance, busy=True)
+    sweep(feed, start.lsn, EVERYTHING)
+    feed.advance(Position.end_of(start.lsn))
+    out.checkpoint(feed, instance)
+    progress.end()
 
 
 def snapshot_lsn(newest: NewestCommit | None, instance: CaptureInstance) -> Lsn:
@@ -93,23 +90,26 @@ def snapshot_lsn(newest: NewestCommit | None, instance: CaptureInstance) -> Lsn:
     return before_start if newest is None else max(newest.lsn, before_start)
 
 
-def sweep_vanished(kafka: KafkaSettings, codec: AvroCodec, out: Feed) -> Callable[[TableFeed, Lsn], None]:
+def sweep_vanished(kafka: KafkaSettings, codec: AvroCodec, out: Feed) -> Sweep:
     """A function for the end of a snapshot: says what has vanished since an earlier one."""
 
-    def sweep(feed: TableFeed, lsn: Lsn) -> None:
+    def sweep(feed: TableFeed, lsn: Lsn, keys: KeyRange) -> None:
         if feed.topic_was_empty:
             return
-        for records in _vanished_rows(kafka, codec, feed, lsn):
-            out.deliver(feed.table, records)
+        out.flush()
+        for records in _vanished_rows(kafka, codec, feed, lsn, keys):
+            out.deliver(feed.table, records, {"d": 1})
 
     return sweep
 
 
-def _vanished_rows(kafka: KafkaSettings, codec: AvroCodec, feed: TableFeed, lsn: Lsn) -> Iterator[list[OutRecord]]:
-    """Deletes with tombstones for the rows that the topic still holds but the snapshot taken at `lsn` did not see.
+def _vanished_rows(
+    kafka: KafkaSettings, codec: AvroCodec, feed: TableFeed, lsn: Lsn, keys: KeyRange
+) -> Iterator[list[OutRecord]]:
+    """Deletes with tombstones for the rows in `keys` that the topic still holds, but last told before `lsn`.
 
-    Two passes, so that memory holds keys and not rows: first the keys whose last record is a row from before `lsn`,
-    then their images.
+    Two passes, so that memory holds keys and not rows: first the keys whose last record is from before `lsn`, then
+    their images.
     """
     topic = feed.table.topic
     last: dict[bytes, Position] = {}
@@ -122,7 +122,7 @@ def _vanished_rows(kafka: KafkaSettings, codec: AvroCodec, feed: TableFeed, lsn:
             last[key] = position_of(message)
 
     each_record(kafka, topic, note)
-    gone = {key for key, position in last.items() if position.commit_lsn < lsn}
+    gone = {key for key, position in last.items() if position.commit_lsn < lsn and RowKey.parse(key).rec_id in keys}
     images: dict[bytes, dict[str, Any]] = {}
 
     def keep(message: Any) -> None:
@@ -132,33 +132,22 @@ def _vanished_rows(kafka: KafkaSettings, codec: AvroCodec, feed: TableFeed, lsn:
 
     if gone:
         each_record(kafka, topic, keep)
-    for image in images.values():
-        yield feed.envelopes.of_vanished(image, snapshot_position(lsn, image[KEY_COLUMN]), feed.envelopes.clock())
+    streamed = feed.position
+    for key, image in images.items():
+        rec_id = RowKey.parse(key).rec_id
+        if streamed is None:
+            position = snapshot_position(lsn, rec_id)
+        else:
+            position = snapshot_position(streamed.commit_lsn, rec_id, incremental=True)
+        yield feed.envelopes.of_vanished(image, position, feed.envelopes.clock())
 
 
-def _pages(reader: SqlConnection, shape: TableShape, after: int | None, page_rows: int) -> Iterator[list[Row]]:
-    table = shape.table
-    sql = PAGE_SQL.format(
-        limit=int(page_rows),
-        columns=shape.select_list(),
-        table=f"{quoted(table.schema)}.{quoted(table.name)}",
-        key=quoted(KEY_COLUMN),
-    )
-    behind = _BEFORE_ALL if after is None else after
-    while page := reader.rows(sql, behind, action=f"reading a page of {table.full_name}"):
-        yield page
-        if len(page) < page_rows:
-            return
-        behind = page[-1][KEY_COLUMN]
+def _snapshot_allowed(connection: SqlConnection) -> bool:
+    row = connection.row(SNAPSHOT_ALLOWED_SQL, action="asking whether SNAPSHOT isolation is allowed")
+    return row is not None and row["snapshot_isolation_state"] == _ON
 
 
-def _isolation(control: SqlConnection, reader: SqlConnection) -> AbstractContextManager[None]:
-    row = control.row(SNAPSHOT_ALLOWED_SQL, action="asking whether SNAPSHOT isolation is allowed")
-    allowed = row is not None and row["snapshot_isolation_state"] == _ON
-    return reader.snapshot() if allowed else nullcontext()
-
-
-def _as_of(control: SqlConnection, lsn: Lsn) -> datetime:
+def _as_of(connection: SqlConnection, lsn: Lsn) -> datetime:
     """When the commit at `lsn` was made, in UTC; the server's present time when nothing was captured yet."""
-    now, offset = server_clock(control)
-    return ((commit_time(control, lsn) or now) - offset).replace(tzinfo=UTC)
+    now, offset = server_clock(connection)
+    return ((commit_time(connection, lsn) or now) - offset).replace(tzinfo=UTC)

@@ -59,6 +59,11 @@ CDC_CLOCK_SKEW_SECONDS = Gauge("freshax_cdc_clock_skew_seconds", "SQL Server's c
 AX_SQL_LAST_ANSWER = Gauge(
     "freshax_ax_sql_last_answer_timestamp_seconds", "When AX's SQL Server last answered a query, epoch seconds."
 )
+SNAPSHOT_ROWS = Gauge("freshax_cdc_snapshot_rows", "Rows written by the newest snapshot of a table.", ["table"])
+SNAPSHOT_ESTIMATED_ROWS = Gauge(
+    "freshax_cdc_snapshot_estimated_rows", "Rows of the table by SQL Server's count when it began.", ["table"]
+)
+CAPTURE_LEASE = Gauge("freshax_cdc_lease_held", "1 while this capture is the one that writes; 0: it stands by.")
 CDC_REPEATED = Counter("freshax_cdc_positions_dropped_total", "Rows behind a position already passed.", ["table"])
 
 STORE_ROWS = Gauge("freshax_store_rows", "Rows held of a compacted topic.", ["topic"])

@@ -177,6 +177,20 @@ class CaptureSettings(Section):
     poll_interval_seconds: float = Field(0.5, gt=0, le=60, description="Pause between two polls of an idle feed.")
     max_transactions: int = Field(500, ge=1, le=100000, description="Most transactions read by one poll.")
     snapshot_chunk_rows: int = Field(2000, ge=1, le=100000, description="Rows per chunk of a snapshot.")
+    snapshot_rows_per_second: int = Field(
+        0, ge=0, le=10_000_000, description="Bound on all snapshots together, to spare AX; 0: none."
+    )
+    connections: int = Field(
+        4, ge=2, le=64, description="Connections that read tables side by side; one more asks what is new."
+    )
+    group: str = Field("freshax.capture", description="Consumer group of the lease: of its captures one writes.")
+    lease_seconds: float = Field(
+        10, ge=1, le=300, description="A capture that was not heard of for so long loses the lease to one that waits."
+    )
+    instance_id: str | None = Field(
+        None,
+        description="Name of this capture; after a crash it takes its lease up again at once. One name, one process.",
+    )
     heartbeat_seconds: float = Field(10, gt=0, le=3600, description="How often an idle capture stores its position.")
     stalled_after_seconds: float = Field(
         600,

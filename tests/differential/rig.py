@@ -30,7 +30,7 @@ from tests.differential.tables import TABLES, create_statement
 PASSWORD = "Sandbox-sa-1"
 READER, READER_PASSWORD = "reader", "Sandbox-reader-1"
 FEEDS: dict[str, Topic] = {"CUSTTABLE": topics.CDC_CUSTTABLE, "DIRPARTYTABLE": topics.CDC_DIRPARTYTABLE}
-_TOPICS = [*FEEDS.values(), topics.CDC_POSITIONS, topics.MASTER_CUSTOMERS, topics.AX_CUSTOMERS]
+_TOPICS = [*FEEDS.values(), topics.CDC_POSITIONS, topics.CDC_SIGNALS, topics.MASTER_CUSTOMERS, topics.AX_CUSTOMERS]
 _START_SECONDS = 30.0
 
 

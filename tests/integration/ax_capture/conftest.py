@@ -96,7 +96,7 @@ def sql_settings(sql_server, driver) -> AxSqlSettings:
 def schema_registry(registry):
     with registry_client(RegistrySettings(url=registry)) as client:
         shared = [_topic("", schema) for schema in ("cdc_custtable", "cdc_dirpartytable", "customer")]
-        SchemaAdmin(client).apply([topics.CDC_POSITIONS, *shared])
+        SchemaAdmin(client).apply([topics.CDC_POSITIONS, topics.CDC_SIGNALS, *shared])
         yield client
 
 
@@ -108,7 +108,7 @@ def codec(schema_registry) -> AvroCodec:
 @pytest.fixture(scope="package")
 def kafka_settings(kafka) -> KafkaSettings:
     settings = KafkaSettings(bootstrap_servers=kafka)
-    TopicAdmin(settings).apply([topics.CDC_POSITIONS])
+    TopicAdmin(settings).apply([topics.CDC_POSITIONS, topics.CDC_SIGNALS])
     return settings
 
 
@@ -134,7 +134,14 @@ class Bench:
             f"t{number}.projector",
         )
         self.capture_settings = CaptureSettings(
-            poll_interval_seconds=0.02, snapshot_chunk_rows=3, heartbeat_seconds=0.1, stalled_after_seconds=3600
+            poll_interval_seconds=0.02,
+            snapshot_chunk_rows=3,
+            heartbeat_seconds=0.1,
+            stalled_after_seconds=3600,
+            group=f"t{number}.capture",
+            # Static membership: who is killed and starts again under its name need not wait for its lease.
+            instance_id="bench",
+            lease_seconds=6,
         )
         self.running: list[Running] = []
         self.registry_url = ""
@@ -406,7 +413,7 @@ class _CaptureRun:
         tail = read_tail(self._bench.kafka, table.topic)
         writer.expect(table.topic.name, tail.end_offset)
         checkpoint = checkpoints.get(table.topic.name)
-        start = NewSnapshot() if self._snapshot else start_of(checkpoint, tail.position)
+        start = NewSnapshot() if self._snapshot else start_of(checkpoint, tail)
         return resumed_feed(table, Origin("ax", "AX", "0.1.0", _now), start, checkpoint, tail, writer)
 
 

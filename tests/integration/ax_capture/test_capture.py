@@ -5,7 +5,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from connectors.ax import capture as capture_module
+from connectors.ax import streaming
 from connectors.ax.resume import read_checkpoints
 from schemas.positions import Position
 from schemas.records import Phase
@@ -110,7 +110,7 @@ def test_a_key_change_is_a_delete_and_a_create(bench):
 
 
 def test_a_large_transaction_is_read_in_blocks(bench, monkeypatch, positions):
-    monkeypatch.setattr(capture_module, "BLOCK_ROWS", 3)  # an odd number cuts updates between old and new image
+    monkeypatch.setattr(streaming, "BLOCK_ROWS", 3)  # an odd number cuts updates between old and new image
     bench.capture().wait_streaming()
     bench.plain('INSERT INTO {C} ("RECID") SELECT * FROM generate_series(1, 20)', 'UPDATE {C} SET "BLOCKED" = 1')
     bench.scan()

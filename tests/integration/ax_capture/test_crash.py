@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from connectors.ax import capture as capture_module
+from connectors.ax import streaming
 from connectors.ax.feed_writer import FeedWriter
 from tests.kit.poll import poll_until
 
@@ -35,6 +35,7 @@ def dying_writer(at: int, how: str):
                 super().write(list(records)[: len(records) // 2])
             elif how == "after":
                 super().write(records)
+            super().flush()
             raise Crash
 
     return DyingWriter
@@ -96,7 +97,7 @@ def crash_until_done(bench, ended, crash_at: int, how: str) -> int:
 )
 def test_the_topic_equals_the_history_whatever_write_it_dies_at(bench, monkeypatch, crash_at, how, positions):
     # A first write that never succeeds makes no progress; from the second on each life does some work.
-    monkeypatch.setattr(capture_module, "BLOCK_ROWS", 4)
+    monkeypatch.setattr(streaming, "BLOCK_ROWS", 4)
     bench.capture_settings = bench.capture_settings.model_copy(update={"max_transactions": 3})
     bench.capture().wait_streaming().stop()
     history = History(bench, seed=crash_at)

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import SecretStr
 
-from connectors.ax import capture as capture_module
+from connectors.ax import streaming
 from connectors.ax.resume import read_checkpoints
 from connectors.ax.sql import SqlConnection
 from sandbox.stack.ports import free_port
@@ -40,7 +40,7 @@ def test_cleanup_past_the_position_stops_and_a_new_snapshot_heals(bench):
     clean_up(bench, bench.customers)
     failure = bench.capture().wait_failure(FatalError)
     assert failure.code == "cdc_gap"
-    assert f"--snapshot {bench.customers.name}" in failure.message
+    assert f"freshax capture snapshot {bench.customers.name}" in failure.message
     bench.capture(snapshot=True).wait_streaming()
     # The row deleted inside the gap is said to be gone: without that it would stay in the topic for ever.
     expected = [("r", 1), ("r", 2), ("r", 3), ("r", 1), ("r", 3), ("r", 4), ("d", 2), ("t", 2)]
@@ -56,11 +56,11 @@ def test_cleanup_during_a_read_publishes_nothing(bench, monkeypatch):
         clean_up(bench, bench.customers)
         yield from read(*args, **options)
 
-    read = capture_module.read_changes
-    monkeypatch.setattr(capture_module, "read_changes", cleaned_meanwhile)
+    read = streaming.read_changes
+    monkeypatch.setattr(streaming, "read_changes", cleaned_meanwhile)
     assert bench.capture().wait_failure(FatalError).code == "cdc_gap"
     assert bench.ops(bench.customers) == []
-    monkeypatch.setattr(capture_module, "read_changes", read)
+    monkeypatch.setattr(streaming, "read_changes", read)
     # And the restart still knows: nothing behind the hole was published to resume from.
     assert bench.capture().wait_failure(FatalError).code == "cdc_gap"
 
@@ -219,7 +219,7 @@ def test_a_query_that_takes_too_long_is_repeated(bench):
 
 
 def test_a_connection_that_dies_inside_a_result_is_replaced(bench, monkeypatch):
-    monkeypatch.setattr(capture_module, "BLOCK_ROWS", 5)
+    monkeypatch.setattr(streaming, "BLOCK_ROWS", 5)
     bench.capture().wait_streaming()
     bench.server.server.faults.kill_connection(
         count=1, after_rows=12, matching=f"{bench.customers.name}_CT", login=READER

@@ -148,7 +148,7 @@ def test_the_gap_rule():
     with pytest.raises(FatalError) as stopped:
         require_no_gap(CUSTTABLE, instance("dbo_CUSTTABLE", 7), at_five, lsn(7))
     assert stopped.value.code == "cdc_gap"
-    assert "freshax capture --snapshot CUSTTABLE" in stopped.value.message
+    assert "freshax capture snapshot CUSTTABLE" in stopped.value.message
 
 
 def test_the_newest_instance_that_covers_is_read_and_the_older_one_only_up_to_the_newer():

@@ -9,7 +9,7 @@ import fastavro
 import pytest
 
 from connectors.ax.changes import Change
-from connectors.ax.envelope import Envelopes, Origin
+from connectors.ax.envelope import Envelopes, Origin, snapshot_position
 from connectors.ax.source_tables import SourceTable, source_tables
 from connectors.ax.sql_types import SqlType
 from schemas import topics
@@ -64,7 +64,7 @@ def test_a_delete_is_followed_by_a_tombstone_of_the_same_key_and_position():
 
 
 def test_a_row_has_one_value_by_snapshot_and_by_stream():
-    read = told(ENVELOPES.of_snapshot(customer(), LSN, NOW))
+    read = told(ENVELOPES.of_snapshot(customer(), snapshot_position(LSN, 5637144576), NOW))
     (created,) = ENVELOPES.of_change(change(2, None, customer()), timedelta())
     assert read["after"] == told(created)["after"]
     assert (read["op"], read["source"]["snapshot"], read["source"]["change_lsn"]) == ("r", "true", None)
@@ -108,7 +108,7 @@ def test_the_bytes_are_those_that_were_always_published(op):
             before_1970 = datetime(1960, 3, 1, 14, 0, 0, 120_000)  # noqa: DTZ001
             record = ENVELOPES.of_change(change(1, row, None, before_1970), offset)[0]
         case _:
-            record = ENVELOPES.of_snapshot(row, LSN, NOW)
+            record = ENVELOPES.of_snapshot(row, snapshot_position(LSN, row["RECID"]), NOW)
     written = (record.value, repr(record.headers).encode())
     assert tuple(hashlib.sha256(part).hexdigest() for part in written) == PUBLISHED[op]
 
@@ -121,7 +121,7 @@ def test_a_null_in_a_column_that_ax_never_leaves_null_stops():
 def test_a_table_without_a_company_says_so():
     envelopes = Envelopes(shipped_shape(DIRPARTYTABLE), ORIGIN)
     row = {name.name: 0 if name.declared in ("int", "long") else "" for name in envelopes.shape.columns}
-    record = envelopes.of_snapshot(row | {"MODIFIEDDATETIME": MODIFIED}, LSN, NOW)
+    record = envelopes.of_snapshot(row | {"MODIFIEDDATETIME": MODIFIED}, snapshot_position(LSN, 0), NOW)
     assert told(record, envelopes)["source"]["company"] is None
 
 
