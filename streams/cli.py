@@ -5,29 +5,31 @@ Exit codes: 0 done, 1 failed, 2 wrong use (an unknown option, a setting that doe
 
 from __future__ import annotations
 
-import asyncio
-import json
 import sys
-from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from schemas import topics as declared
-from schemas.failures import Failure
+from streams.capture_commands import app as capture_app
 from streams.flow_commands import app as flows_app
-from streams.runtime.logs import configure_logs
-from streams.runtime.settings import Settings, load_settings
+from streams.terminal import (
+    EXIT_FAILED,
+    EXIT_USAGE,
+    DryRunOption,
+    Output,
+    OutputOption,
+    fail,
+    guarded,
+    print_rows,
+    run_service,
+    settings_or_exit,
+)
 
 # A service's own modules are imported by its command alone: `freshax --help` must not load Faust and zeep.
 
-T = TypeVar("T")
-_EXIT_FAILED = 1
-_EXIT_USAGE = 2
 
 app = typer.Typer(
     name="freshax",
@@ -41,20 +43,8 @@ topics_app = typer.Typer(
 )
 schemas_app = typer.Typer(name="schemas", help="Avro schemas: this release's, the registry's.", no_args_is_help=True)
 config_app = typer.Typer(name="config", help="Settings: what is in force.", no_args_is_help=True)
-capture_app = typer.Typer(
-    name="capture",
-    epilog="Examples: freshax capture · freshax capture --snapshot CUSTTABLE",
-    invoke_without_command=True,
-)
 for group in (topics_app, schemas_app, flows_app, config_app, capture_app):
     app.add_typer(group)
-
-
-class Output(StrEnum):
-    """How a result is printed."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 class AgentName(StrEnum):
@@ -67,11 +57,9 @@ class AgentName(StrEnum):
     FRESHBOOKS_SINK = "freshbooks-sink"
 
 
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="table for people, json for machines.")]
 FromCatalogOption = Annotated[
     bool, typer.Option("--from-catalog", help="Derive the schemas of captured tables from AX's catalog; reads AX.")
 ]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")]
 
 
 @app.command(epilog="Example: freshax worker --agents fetch --agents flow")
@@ -84,7 +72,7 @@ def worker(
     from streams.app import run_worker
 
     names = [agent.value for agent in agents or AgentName]
-    _run_service("worker", lambda settings: run_worker(settings, names))
+    run_service("worker", lambda settings: run_worker(settings, names))
 
 
 @app.command(epilog="Example: FRESHAX_WEBHOOK__PUBLIC_URL=https://hooks.example.com freshax listen")
@@ -92,7 +80,7 @@ def listen() -> None:
     """Receive FreshBooks webhooks: checked, written to Kafka, then answered."""
     from connectors.freshbooks.services import run_listener
 
-    _run_service("listen", run_listener)
+    run_service("listen", run_listener)
 
 
 @app.command(epilog="Example: FRESHAX_POLL__INTERVAL_SECONDS=60 freshax poll")
@@ -100,27 +88,7 @@ def poll() -> None:
     """Find FreshBooks changes that no webhook told. The first round reads everything. Run one."""
     from connectors.freshbooks.services import run_poller
 
-    _run_service("poll", run_poller)
-
-
-@capture_app.callback()
-def capture(
-    context: typer.Context,
-    snapshot: Annotated[
-        list[str] | None, typer.Option("--snapshot", help="Take this table's snapshot anew, repeatable.")
-    ] = None,
-) -> None:
-    """Read the AX change feed (snapshot, then stream) and keep the master data topics. Run one.
-
-    The service runs when no command is given; the commands prepare and steer it.
-    """
-    if context.invoked_subcommand is not None:
-        if snapshot:
-            _fail(_EXIT_USAGE, "--snapshot belongs to the service: freshax capture --snapshot TABLE")
-        return
-    from connectors.ax.services import run_capture
-
-    _run_service("capture", lambda settings: run_capture(settings, snapshot or ()))
+    run_service("poll", run_poller)
 
 
 @app.command(
@@ -144,13 +112,11 @@ def demo(
 ) -> None:
     """Play a business day in the sandbox: real Kafka and registry, strict simulators of both ends."""
     if once == keep:
-        _fail(_EXIT_USAGE, "choose one of --once and --keep; `freshax demo --help` has examples")
+        fail(EXIT_USAGE, "choose one of --once and --keep; `freshax demo --help` has examples")
     try:
         from sandbox.demo.runner import run_demo
     except ModuleNotFoundError as error:
-        _fail(
-            _EXIT_FAILED, f"the sandbox is not installed ({error.name}); run `make setup`, or install freshax[sandbox]"
-        )
+        fail(EXIT_FAILED, f"the sandbox is not installed ({error.name}); run `make setup`, or install freshax[sandbox]")
     raise typer.Exit(
         run_demo(
             scenario=scenario,
@@ -169,9 +135,9 @@ def topics_plan(output: OutputOption = Output.TABLE) -> None:
     """Show what `topics apply` would do."""
     from streams.runtime.topic_admin import TopicAdmin
 
-    settings = _settings()
-    changes = _guarded(lambda: TopicAdmin(settings.kafka).plan(declared.with_tables(settings.capture.tables)))
-    _print(output, "Topics", [{"topic": c.topic, "action": c.action.value, "detail": c.detail} for c in changes])
+    settings = settings_or_exit()
+    changes = guarded(lambda: TopicAdmin(settings.kafka).plan(declared.with_tables(settings.capture.tables)))
+    print_rows(output, "Topics", [{"topic": c.topic, "action": c.action.value, "detail": c.detail} for c in changes])
 
 
 @topics_app.command("apply", epilog="Example: freshax topics apply --dry-run")
@@ -179,11 +145,11 @@ def topics_apply(dry_run: DryRunOption = False, output: OutputOption = Output.TA
     """Create missing topics and mend settings; never changes a partition count."""
     from streams.runtime.topic_admin import TopicAdmin
 
-    settings = _settings()
+    settings = settings_or_exit()
     topics = declared.with_tables(settings.capture.tables)
-    admin = _guarded(lambda: TopicAdmin(settings.kafka))
-    changes = _guarded(lambda: admin.plan(topics) if dry_run else admin.apply(topics))
-    _print(output, "Topics", [{"topic": c.topic, "action": c.action.value, "detail": c.detail} for c in changes])
+    admin = guarded(lambda: TopicAdmin(settings.kafka))
+    changes = guarded(lambda: admin.plan(topics) if dry_run else admin.apply(topics))
+    print_rows(output, "Topics", [{"topic": c.topic, "action": c.action.value, "detail": c.detail} for c in changes])
 
 
 @schemas_app.command("plan", epilog="Examples: freshax schemas plan · freshax schemas plan --from-catalog")
@@ -204,7 +170,7 @@ def _schemas(*, dry_run: bool, from_catalog: bool, output: Output) -> None:
     from streams.runtime.codec import registry_client
     from streams.runtime.schema_admin import SchemaAdmin, SubjectPlan, require_applicable
 
-    settings = _settings()
+    settings = settings_or_exit()
     topics = declared.with_tables(settings.capture.tables)
 
     def carry_out(registry: Any) -> list[SubjectPlan]:
@@ -223,20 +189,20 @@ def _schemas(*, dry_run: bool, from_catalog: bool, output: Output) -> None:
         return plans
 
     with registry_client(settings.registry) as registry:
-        plans = _guarded(lambda: carry_out(registry))
-    _print(output, "Schemas", [{"subject": p.subject, "state": p.state.value, "detail": p.detail} for p in plans])
+        plans = guarded(lambda: carry_out(registry))
+    print_rows(output, "Schemas", [{"subject": p.subject, "state": p.state.value, "detail": p.detail} for p in plans])
 
 
 @config_app.command("show", epilog="Example: freshax config show --output json")
 def config_show(output: OutputOption = Output.TABLE) -> None:
     """Print every setting in force; secrets are masked."""
-    settings = _settings().model_dump(mode="json")
+    settings = settings_or_exit().model_dump(mode="json")
     rows = [
         {"setting": f"{section}.{field}", "value": str(value)}
         for section, fields in settings.items()
         for field, value in fields.items()
     ]
-    _print(output, "Settings", rows)
+    print_rows(output, "Settings", rows)
 
 
 @config_app.command("reference", epilog="Example: freshax config reference > docs/settings.md")
@@ -250,41 +216,3 @@ def config_reference() -> None:
 def main() -> None:
     """Entry point of the console script."""
     app()
-
-
-def _run_service(name: str, run: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
-    settings = _settings()
-    configure_logs(settings.observe, service=name)
-    _guarded(lambda: asyncio.run(run(settings)))
-
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except Failure as failure:
-        _fail(_EXIT_USAGE, failure.message)
-
-
-def _guarded(action: Callable[[], T]) -> T:
-    """Run `action`; a failure becomes one clear line and exit code 1, a wrong setting exit code 2."""
-    try:
-        return action()
-    except Failure as failure:
-        _fail(_EXIT_USAGE if failure.code.startswith("setting_") else _EXIT_FAILED, str(failure))
-
-
-def _fail(code: int, message: str) -> NoReturn:
-    Console(stderr=True, soft_wrap=True).print(f"freshax: {message}", style="red", markup=False)
-    raise typer.Exit(code)
-
-
-def _print(output: Output, title: str, rows: list[dict[str, str]]) -> None:
-    if output is Output.JSON:
-        sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
-        return
-    table = Table(title=title, title_justify="left")
-    for name in rows[0] if rows else ():
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*row.values())
-    Console().print(table)
