@@ -61,11 +61,12 @@ EXCEPTIONS: tuple[tuple[type[Exception], Verdict], ...] = (
 # What a caller of httpx catches and hands to `of_exception`: the roots of httpx's tree, and our own deadline.
 CAUGHT = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError, TimeoutError)
 
+_FORBIDDEN = "grant the application the scope and the user the role, or leave the kind out of FRESHAX_FRESHBOOKS__KINDS"
 _INVALID = Verdict(PoisonError, "refused")
 BY_ERRNO: Mapping[int, Verdict] = {
     409: Verdict(RetryableError, "conflict"),
     500: Verdict(RetryableError, "server_error", may_have_happened=True),
-    1003: Verdict(FatalError, "forbidden", "grant the application the scope and the user the role"),
+    1003: Verdict(FatalError, "forbidden", _FORBIDDEN),
     1011: Verdict(PoisonError, "entity_deleted"),
     1012: Verdict(NotFoundError, "entity_not_found"),
     1017: Verdict(PoisonError, "too_long"),
@@ -77,7 +78,7 @@ BY_ERRNO: Mapping[int, Verdict] = {
 BY_STATUS: Mapping[int, Verdict] = {
     400: Verdict(PoisonError, "bad_request"),
     401: Verdict(FatalError, "unauthorized", "authorise the application again"),
-    403: Verdict(FatalError, "forbidden", "grant the application the scope and the user the role"),
+    403: Verdict(FatalError, "forbidden", _FORBIDDEN),
     404: Verdict(NotFoundError, "entity_not_found"),
     408: Verdict(RetryableError, "timeout", may_have_happened=True),
     409: Verdict(RetryableError, "conflict"),

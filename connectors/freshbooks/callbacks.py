@@ -28,7 +28,7 @@ import structlog
 from connectors.freshbooks.api_failures import NotFoundError
 from connectors.freshbooks.client import FreshBooksClient
 from connectors.freshbooks.clocks import Clock
-from connectors.freshbooks.kinds import KINDS
+from connectors.freshbooks.kinds import EVENTS
 from connectors.freshbooks.verifiers import REGISTRATION_WINDOW, Verifier, Verifiers
 from schemas.failures import FatalError, PoisonError, RetryableError
 from streams.runtime.settings import WebhookSettings
@@ -76,7 +76,7 @@ class CallbackKeeper:
         *,
         public_url: str,
         clock: Clock,
-        events: Sequence[str] = tuple(KINDS),
+        events: Sequence[str] = EVENTS,
     ) -> None:
         self._client = client
         self._verifiers = verifiers

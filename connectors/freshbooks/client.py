@@ -17,11 +17,12 @@ import httpx
 from connectors.freshbooks import api_failures
 from connectors.freshbooks.api_failures import Method
 from connectors.freshbooks.clocks import Clock, utc_now
-from connectors.freshbooks.kinds import Kind
+from connectors.freshbooks.envelopes import Page, business_of, page, single
+from connectors.freshbooks.kinds import Family, Kind
 from connectors.freshbooks.rate_budget import TokenBucket
 from connectors.freshbooks.token_store import TokenStore
 from connectors.freshbooks.transport import bounded_body, http_client
-from schemas.failures import Failure, FatalError, PoisonError, RetryableError
+from schemas.failures import Failure, FatalError, RetryableError
 from streams.runtime import metrics
 from streams.runtime.retry import retrying
 from streams.runtime.settings import FreshBooksSettings
@@ -50,6 +51,7 @@ class FreshBooksClient:
 
     def __init__(self, settings: FreshBooksSettings, *, http: httpx.AsyncClient, tokens: Tokens) -> None:
         self.account_id = settings.account_id
+        self._business_id = settings.business_id
         self._http = http
         self._tokens = tokens
         self._deadline = settings.timeout_seconds
@@ -66,15 +68,22 @@ class FreshBooksClient:
 
     async def get_entity(self, kind: Kind, entity_id: int) -> Json:
         """One entity with its includes; a deleted one comes with vis_state 1. Raises: NotFoundError and the rest."""
-        path = kind.entity(self.account_id, entity_id)
-        return self._single(kind, await self.get(path, operation=f"get_{kind.noun}", params=kind.include_params))
+        path = kind.entity(await self._owner(kind), entity_id)
+        return single(kind, await self.get(path, operation=f"get_{kind.noun}", params=kind.include_params))
 
-    async def put_entity(self, kind: Kind, entity_id: int, fields: Mapping[str, str]) -> Json:
+    async def put_entity(self, kind: Kind, entity_id: int, fields: Mapping[str, Any]) -> Json:
         """Set `fields` of one entity, leave the others; returns the entity after it, with its includes."""
-        path = kind.entity(self.account_id, entity_id)
+        path = kind.entity(await self._owner(kind), entity_id)
         body = {kind.single: dict(fields)}
         answer = await self.put(path, body, operation=f"put_{kind.noun}", params=kind.include_params)
-        return self._single(kind, answer)
+        return single(kind, answer)
+
+    async def post_entity(self, kind: Kind, fields: Mapping[str, Any]) -> Json:
+        """Create one entity, sent once; returns it, with its includes. `unclear_outcome`: look before you repeat."""
+        path = kind.collection(await self._owner(kind))
+        body = {kind.single: dict(fields)}
+        answer = await self.post(path, body, operation=f"post_{kind.noun}", params=kind.include_params)
+        return single(kind, answer)
 
     async def list_entities(self, kind: Kind, *, search: Params = (), page_size: int = 100) -> AsyncIterator[Json]:
         """Every entity that the list of `kind` has, once each, oldest page first.
@@ -83,11 +92,30 @@ class FreshBooksClient:
         it got and overlaps its rounds.
         """
         params = [*search, *kind.include_params]
-        path = kind.collection(self.account_id)
+        path = kind.collection(await self._owner(kind))
         async for item in self.list_pages(
-            path, kind.plural, ("id",), operation=kind.noun, params=params, size=page_size
+            path, kind.plural, kind.ids, operation=kind.noun, params=params, size=page_size
         ):
             yield item
+
+    async def list_page(self, kind: Kind, number: int, *, size: int = 100) -> Page:
+        """One page of the whole list of `kind`, from 1. Raises: FatalError (list_endless) far behind any real end."""
+        if number > _MAX_PAGES:
+            raise FatalError("list_endless", f"listing {kind.plural}: more than {_MAX_PAGES} pages")
+        path = kind.collection(await self._owner(kind))
+        query = [*kind.include_params, ("page", str(number)), ("per_page", str(size))]
+        return page(kind.plural, await self.get(path, operation=f"list_{kind.noun}", params=query), number)
+
+    async def business_id(self) -> int:
+        """The business of the account: as set, else as the identity's memberships tell. Raises: FatalError."""
+        if self._business_id is None:
+            who = await self.get("/auth/api/v1/users/me", operation="get_identity")
+            self._business_id = business_of(who, self.account_id)
+        return self._business_id
+
+    async def _owner(self, kind: Kind) -> str:
+        """What the paths of `kind` hang on."""
+        return str(await self.business_id()) if kind.family is Family.PROJECTS else self.account_id
 
     async def list_pages(
         self, path: str, plural: str, id_fields: Sequence[str], *, operation: str, params: Params = (), size: int = 100
@@ -97,19 +125,15 @@ class FreshBooksClient:
         Ends at an empty page or at `page >= pages`, never at `page == pages`: an empty list says `pages: 0`.
         """
         seen: set[object] = set()
-        for page in range(1, _MAX_PAGES + 1):
-            query = [*params, ("page", str(page)), ("per_page", str(size))]
-            result = _result(await self.get(path, operation=f"list_{operation}", params=query))
-            items = result.get(plural)
-            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-                raise FatalError("unknown_answer", f"listing {plural}: the answer has no list of {plural}")
-            for item in items:
+        for number in range(1, _MAX_PAGES + 1):
+            query = [*params, ("page", str(number)), ("per_page", str(size))]
+            got = page(plural, await self.get(path, operation=f"list_{operation}", params=query), number)
+            for item in got.items:
                 identity = next((item[name] for name in id_fields if item.get(name) is not None), None)
                 if identity is None or identity not in seen:
                     seen.add(identity)
                     yield item
-            pages = result.get("pages")
-            if not items or not isinstance(pages, int) or page >= pages:
+            if got.is_last:
                 return
         raise FatalError("list_endless", f"listing {plural}: more than {_MAX_PAGES} pages")
 
@@ -125,9 +149,9 @@ class FreshBooksClient:
         """DELETE, retried inside the budget; NotFoundError when it is gone already."""
         return await self._retried("DELETE", path, operation, (), None)
 
-    async def post(self, path: str, body: Json, *, operation: str) -> Json:
+    async def post(self, path: str, body: Json, *, operation: str, params: Params = ()) -> Json:
         """POST, once. RetryableError with code `unclear_outcome` when FreshBooks may have created it all the same."""
-        return await self._call("POST", path, operation, (), body)
+        return await self._call("POST", path, operation, params, body)
 
     async def _retried(self, method: Method, path: str, operation: str, params: Params, body: Json | None) -> Json:
         return await retrying(
@@ -192,13 +216,6 @@ class FreshBooksClient:
         for bucket in (self._reads, self._creates):
             bucket.pause(1.0 if seconds is None else seconds)
 
-    @staticmethod
-    def _single(kind: Kind, answer: Json) -> Json:
-        entity = _result(answer).get(kind.single)
-        if not isinstance(entity, dict):
-            raise PoisonError("freshbooks_shape", f"reading a {kind.noun}: the answer has none", field=kind.single)
-        return entity
-
 
 def _understood(action: str, method: Method, status: int, content: bytes, retry_after: str | None) -> Json:
     """The JSON object of a successful answer. Raises the failure that any other answer stands for."""
@@ -216,10 +233,3 @@ def _understood(action: str, method: Method, status: int, content: bytes, retry_
     if not isinstance(body, dict):
         raise api_failures.failure(api_failures.UNKNOWN, f"{action}: no JSON object", method=method)
     return body
-
-
-def _result(answer: Json) -> Json:
-    """What lies under response.result; an empty object when the answer has none (a delete)."""
-    response = answer.get("response")
-    result = response.get("result") if isinstance(response, dict) else None
-    return result if isinstance(result, dict) else {}

@@ -1,7 +1,8 @@
 """FreshBooks' clocks: accounting times are US/Eastern wall clock without a zone.
 
 The wire form is `YYYY-MM-DD HH:MM:SS`, with microseconds in `version`. Which clock a field runs on is a fact of the
-field and not of its form: a few are UTC (a client's `signup_date`, all times of bills), and none of those is read here.
+field and not of its form: a few are UTC in the same form (a client's `signup_date`, all times of bills and, though the
+official SDKs disagree, of bill vendors), and projects are UTC in ISO form without a zone.
 Source: reference of the API, types and clocks.
 """
 
@@ -31,6 +32,12 @@ def to_millis(moment: datetime) -> datetime:
 def eastern_day(moment: datetime) -> date:
     """The Eastern calendar day of an aware `moment`: the day that `updated_min` counts in."""
     return moment.astimezone(EASTERN).date()
+
+
+def parse_utc(text: str) -> datetime:
+    """The instant of a time that is UTC; one with its own zone is taken at its word. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def parse_eastern(text: str, *, not_after: datetime) -> datetime:

@@ -11,7 +11,7 @@ from connectors.freshbooks.client import FreshBooksClient
 from connectors.freshbooks.clocks import Clock, utc_now
 from connectors.freshbooks.entities import parse, unknown_fields
 from connectors.freshbooks.kinds import kind_of
-from schemas.records import Client, Invoice
+from schemas.records import Entity
 from streams.runtime import metrics
 
 _log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ class EntityFetcher:
         self._clock = clock
         self._reported: set[str] = set()
 
-    async def fetch(self, kind: str, entity_id: int) -> Client | Invoice | None:
+    async def fetch(self, kind: str, entity_id: int) -> Entity | None:
         """The entity as it is now; a soft-deleted one has vis_state 1; None when FreshBooks has none of that id.
 
         Raises: RetryableError (the client's budget is used up), PoisonError (unknown_kind, freshbooks_shape, refused),

@@ -12,9 +12,11 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from connectors.freshbooks.clocks import parse_eastern
+from connectors.freshbooks.clocks import parse_eastern, parse_utc
 from schemas.failures import PoisonError
 
+# Precision and scale of schemas/avro: what does not fit cannot be written to Kafka.
+MONEY, QUANTITY, PERCENT = (19, 4), (19, 6), (9, 4)
 # Texts longer than this are no names, notes or terms; Kafka's default record limit is 1 MiB.
 _MAX_TEXT = 100_000
 # Plain decimal notation: what Decimal reads beyond it (NaN, exponents, underscores) is no amount.
@@ -64,6 +66,10 @@ class Fields:
                     return number
         raise wrong(self._where, names[0], "an id")
 
+    def optional_identifier(self, name: str) -> int | None:
+        """The id, None where FreshBooks names none: null, 0, "" or a missing field."""
+        return None if self._raw.get(name) in (None, "", 0, "0") else self.identifier(name)
+
     def integer(self, name: str, *, missing: int | None = None) -> int:
         """The whole number; `missing` when there is none, which is otherwise refused."""
         value = self._raw.get(name)
@@ -98,6 +104,19 @@ class Fields:
         if value.get("code") not in (None, "", currency):
             raise wrong(self._where, name, f"in the currency of the document ({currency})")
         return self._number(value.get("amount"), name, size)
+
+    def optional_decimal(self, name: str, size: tuple[int, int]) -> Decimal | None:
+        """The number, None for null, "" and a missing field."""
+        return None if self._raw.get(name) in (None, "") else self.decimal(name, size)
+
+    def optional_money(self, name: str, currency: str, size: tuple[int, int]) -> Decimal | None:
+        """The amount, which must be in `currency`; None for null and a missing field."""
+        return None if self._raw.get(name) is None else self.money(name, currency, size)
+
+    def currency_of(self, name: str) -> str:
+        """The currency that the amount of `name` is in, for kinds that name it nowhere else."""
+        value = self._raw.get(name)
+        return Fields(f"{self._where}.{name}", value).currency("code")
 
     def currency(self, name: str) -> str:
         """A currency code of three capital letters."""
@@ -141,9 +160,23 @@ class Fields:
         except (ValueError, OverflowError) as error:
             raise wrong(self._where, name, "a date and time") from error
 
-    def objects(self, name: str) -> list[Fields]:
+    def utc(self, name: str) -> datetime:
+        """The UTC instant of a time that is UTC, whether it says so or not."""
+        try:
+            return parse_utc(self.required_text(name))
+        except (ValueError, OverflowError) as error:
+            raise wrong(self._where, name, "a date and time") from error
+
+    def part(self, name: str) -> Fields | None:
+        """The object of a field, None for null and a missing field."""
+        value = self._raw.get(name)
+        return None if value is None else Fields(f"{self._where}.{name}", value)
+
+    def objects(self, name: str, *, missing_is_none: bool = False) -> list[Fields]:
         """The objects of a list, which must be there: a list that is missing was not asked for."""
         value = self._raw.get(name)
+        if value is None and missing_is_none:
+            return []
         if not isinstance(value, list):
             raise wrong(self._where, name, "a list")
         return [Fields(f"{self._where}.{name}[{index}]", item) for index, item in enumerate(value)]

@@ -10,30 +10,23 @@ from __future__ import annotations
 import hashlib
 from datetime import date
 from decimal import Decimal
-from typing import TypeVar
 
 import msgspec
 
 from connectors.freshbooks import marker
-from schemas.records import Client, Invoice
+from schemas.records import Entity
 
-E = TypeVar("E", Client, Invoice)
 # `ax_reference` is our marker, and the link of a receipt ends in a token that FreshBooks may renew.
 _BOOKKEEPING = frozenset({"updated_at", "version", "content_hash", "fetched_at", "ax_reference", "receipt_link"})
 _MARKED = frozenset({"note", "notes", "po_number"})
 
 
-def content_hash(entity: Client | Invoice) -> str:
+def content_hash(entity: Entity) -> str:
     """SHA-256 (hex) over the business fields of `entity`; its own `content_hash` is not looked at."""
     fields = {name: value for name, value in msgspec.structs.asdict(entity).items() if name not in _BOOKKEEPING}
     for name in _MARKED & fields.keys():
         fields[name] = marker.strip(fields[name])
     return hashlib.sha256(msgspec.json.encode(_canonical(fields), order="sorted")).hexdigest()
-
-
-def with_content_hash(entity: E) -> E:
-    """`entity` with its `content_hash` filled in."""
-    return msgspec.structs.replace(entity, content_hash=content_hash(entity))
 
 
 def _canonical(value: object) -> object:

@@ -22,6 +22,7 @@ from connectors.freshbooks.announce import Announcer
 from connectors.freshbooks.callbacks import CallbackKeeper, check_public_url
 from connectors.freshbooks.client import FreshBooksClient
 from connectors.freshbooks.clocks import utc_now
+from connectors.freshbooks.kinds import chosen
 from connectors.freshbooks.listener import Listener
 from connectors.freshbooks.reconciler import Reconciler
 from connectors.freshbooks.sealed_file import SealedFile
@@ -49,6 +50,7 @@ _MAX_HEADER_BYTES = 16 * 1024
 async def run_listener(settings: Settings) -> None:
     """Receive webhooks. Raises: the Failure that ended the process, if one did."""
     settings.require("freshbooks.account_id", "freshbooks.token_key")
+    events = [kind.noun for kind in chosen(settings.freshbooks.kinds) if kind.has_event]
     if settings.webhook.register_callbacks:
         settings.require("freshbooks.client_id", "freshbooks.client_secret", "webhook.public_url")
         check_public_url(settings.webhook)
@@ -63,7 +65,9 @@ async def run_listener(settings: Settings) -> None:
         keeper = None
         if settings.webhook.register_callbacks:
             client = await stack.enter_async_context(FreshBooksClient.open(settings.freshbooks))
-            keeper = CallbackKeeper(client, verifiers, public_url=settings.webhook.public_url, clock=utc_now)
+            keeper = CallbackKeeper(
+                client, verifiers, public_url=settings.webhook.public_url, clock=utc_now, events=events
+            )
             health.ready_when("callbacks", lambda: keeper.settled)
         listener = Listener(
             settings.webhook,
@@ -88,6 +92,7 @@ async def run_poller(settings: Settings) -> None:
     settings.require(
         "freshbooks.account_id", "freshbooks.token_key", "freshbooks.client_id", "freshbooks.client_secret"
     )
+    kinds = chosen(settings.freshbooks.kinds)
     async with AsyncExitStack() as stack:
         lifetime = Lifetime()
         health = HealthServer(settings.observe)
@@ -104,7 +109,9 @@ async def run_poller(settings: Settings) -> None:
             clock=utc_now,
             overlap_days=settings.poll.overlap_days,
             grace=timedelta(seconds=settings.poll.interval_seconds),
+            kinds=kinds,
             page_size=settings.poll.page_size,
+            pages_per_round=settings.poll.pages_per_round,
             on_listed=progress.mark,
         )
 

@@ -122,6 +122,8 @@ class Stage:
                 "client_secret": freshbooks["client_secret"],
                 "redirect_uri": freshbooks.get("redirect_uri", "https://freshax.test/oauth/callback"),
                 "refresh_token": freshbooks["refresh_token"],
+                # What flows use: a round a second through all kinds would be over FreshBooks' rate limit.
+                "kinds": "client,invoice",
                 "token_file": self._folder / "freshbooks-token",
                 "token_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             },

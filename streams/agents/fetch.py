@@ -13,15 +13,12 @@ from __future__ import annotations
 from schemas import keys, topics
 from schemas.failures import PoisonError
 from schemas.records import Fetched, Intent, Notification
-from schemas.topics import Topic
 from streams.agents.outbox import Outbox
 from streams.agents.ports import Fetcher
 from streams.runtime.codec import AvroCodec
 from streams.runtime.dead_letters import Origin
 from streams.runtime.store import CompactedStore
 from streams.transforms.echo import is_known
-
-TARGETS: dict[str, Topic] = {kind: topics.FRESHBOOKS_ENTITIES[kind] for kind in ("client", "invoice")}
 
 
 class FetchHandler:
@@ -51,7 +48,7 @@ class FetchHandler:
             raise PoisonError(
                 "unknown_account", "fetching: the notification is for an account that this worker has no token for"
             )
-        if notification.kind not in TARGETS:
+        if notification.kind not in topics.FRESHBOOKS_ENTITIES:
             return "not_synchronised"
         entity = await self._fetcher.fetch(notification.kind, notification.object_id)
         if entity is None:
@@ -65,7 +62,9 @@ class FetchHandler:
             vis_state=entity.vis_state,
             fetched_at=entity.fetched_at,
         )
-        await self._outbox.send([self._outbox.record(TARGETS[notification.kind], key, entity, record.headers)])
+        await self._outbox.send(
+            [self._outbox.record(topics.FRESHBOOKS_ENTITIES[notification.kind], key, entity, record.headers)]
+        )
         await self._outbox.send([self._outbox.record(topics.FETCHED, key, state, record.headers)])
         self._fetched.put(key, state)
         return "published"

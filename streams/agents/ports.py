@@ -7,19 +7,18 @@ from typing import Protocol
 from schemas.records import (
     AxCommand,
     AxConfirmation,
-    Client,
     CrossReference,
+    Entity,
     FreshBooksCommand,
     FreshBooksConfirmation,
     Intent,
-    Invoice,
 )
 
 
 class Fetcher(Protocol):
     """Reads one FreshBooks entity."""
 
-    async def fetch(self, kind: str, entity_id: int) -> Client | Invoice | None:
+    async def fetch(self, kind: str, entity_id: int) -> Entity | None:
         """The entity as it is now, None when FreshBooks does not have it (any more).
 
         Raises: RetryableError, PoisonError (its answer does not fit), FatalError.

@@ -74,6 +74,11 @@ class FreshBooksSettings(Section):
     api_url: str = Field("https://api.freshbooks.com", description="Base of the API.")
     account_id: str = Field("", description="Accounting account, e.g. ZyQ04o. Required where FreshBooks is used.")
     business_id: int | None = Field(None, description="Business; found from the identity when not set.")
+    kinds: str = Field(
+        "",
+        description="Kinds that are listened to and polled, e.g. `client,invoice,payment`; all when empty. Leave out "
+        "what the account or its scopes have no access to (bills need Accounts Payable).",
+    )
     client_id: str = Field("", description="OAuth2 application id.")
     client_secret: SecretStr = Field(SecretStr(""), description="OAuth2 application secret.")
     redirect_uri: str = Field("", description="Redirect URI registered for the application; sent on refresh too.")
@@ -114,6 +119,12 @@ class PollSettings(Section):
     interval_seconds: float = Field(60, gt=0, le=86400, description="Pause between two rounds.")
     overlap_days: int = Field(1, ge=0, le=31, description="Days looked back: updated_min has day granularity.")
     page_size: int = Field(100, ge=1, le=100, description="Entities per page; FreshBooks caps it at 100.")
+    pages_per_round: int = Field(
+        20,
+        ge=1,
+        description="Most pages that a round reads of a kind whose list cannot be asked for changes (bills, vendors, "
+        "bill payments, credit notes, categories, taxes); the next round goes on behind them.",
+    )
 
 
 class AxSqlSettings(Section):

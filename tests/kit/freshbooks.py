@@ -50,6 +50,7 @@ class Person:
         self._http = httpx.Client(
             base_url=ready["api_url"], headers={"Authorization": f"Bearer {ready['human_token']}"}
         )
+        self._projects = f"/projects/business/{ready['business_id']}"
         self._accounting = f"/accounting/account/{ready['account_id']}"
 
     def close(self) -> None:
@@ -74,6 +75,57 @@ class Person:
 
     def invoice(self, number: int) -> dict[str, Any]:
         return self._send("GET", f"invoices/invoices/{number}?include[]=lines", "invoice")
+
+    def category(self) -> int:
+        """The first of FreshBooks' own categories."""
+        answer = self._http.get(f"{self._accounting}/expenses/categories").raise_for_status()
+        number: int = answer.json()["response"]["result"]["categories"][0]["id"]
+        return number
+
+    def new_vendor(self, **fields: Any) -> dict[str, Any]:
+        body = {"vendor_name": "Papier Müller KG", "language": "de", "currency_code": "EUR", **fields}
+        return self._send("POST", "bill_vendors/bill_vendors", "bill_vendor", body)
+
+    def new_bill(self, vendor: int, **fields: Any) -> dict[str, Any]:
+        line = {"categoryid": self.category(), "quantity": 2, "unit_cost": {"amount": "50"}}
+        taxed = {**line, "tax_name1": "VAT", "tax_percent1": "19"}
+        dates = {"issue_date": "2026-06-01", "due_offset_days": 30, "currency_code": "EUR", "language": "de"}
+        return self._send("POST", "bills/bills", "bill", {"vendorid": vendor, "lines": [taxed], **dates, **fields})
+
+    def pay_bill(self, bill: int, amount: str, **fields: Any) -> dict[str, Any]:
+        body = {"billid": bill, "amount": {"amount": amount}, "payment_type": "Check", "paid_date": "2026-06-30"}
+        return self._send("POST", "bill_payments/bill_payments", "bill_payment", {**body, **fields})
+
+    def pay(self, invoice: int, amount: str, **fields: Any) -> dict[str, Any]:
+        body = {"invoiceid": invoice, "amount": {"amount": amount}, "date": "2026-06-30", "type": "Check"}
+        return self._send("POST", "payments/payments", "payment", {**body, **fields})
+
+    def new_expense(self, **fields: Any) -> dict[str, Any]:
+        body = {"categoryid": self.category(), "staffid": 1, "date": "2026-06-29", "amount": {"amount": "113"}}
+        return self._send("POST", "expenses/expenses", "expense", {**body, **fields})
+
+    def new_credit_note(self, client: int, **fields: Any) -> dict[str, Any]:
+        body = {"clientid": client, "lines": [{"name": "Late", "qty": "1", "unit_cost": {"amount": "20"}}], **fields}
+        return self._send("POST", "credit_notes/credit_notes", "credit_note", body)
+
+    def new_item(self, **fields: Any) -> dict[str, Any]:
+        return self._send("POST", "items/items", "item", {"name": "Hour", "unit_cost": {"amount": "95"}, **fields})
+
+    def new_tax(self, **fields: Any) -> dict[str, Any]:
+        return self._send("POST", "taxes/taxes", "tax", {"name": "VAT", "amount": "19", **fields})
+
+    def delete_tax(self, number: int) -> None:
+        self._http.delete(f"{self._accounting}/taxes/taxes/{number}").raise_for_status()
+
+    def new_project(self, **fields: Any) -> dict[str, Any]:
+        body = {"project": {"title": "Relaunch", **fields}}
+        made: dict[str, Any] = self._http.post(f"{self._projects}/project", json=body).raise_for_status().json()
+        project: dict[str, Any] = made["project"]
+        return project
+
+    def change(self, path: str, single: str, number: int, **fields: Any) -> dict[str, Any]:
+        """Any other change: `path` as in `bills/bills`."""
+        return self._send("PUT", f"{path}/{number}", single, fields)
 
     def _send(self, method: str, path: str, single: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         answer = self._http.request(method, f"{self._accounting}/{path}", json=None if body is None else {single: body})

@@ -32,7 +32,7 @@ class Hooks:
     def __init__(self, client: FreshBooksClient, url: str, folder: Path, clock: Any = utc_now) -> None:
         self.told: list[Notification] = []
         self.verifiers = Verifiers(SealedFile(folder / "verifiers", KEY), clock=clock)
-        self.keeper = CallbackKeeper(client, self.verifiers, public_url=url, clock=clock)
+        self.keeper = CallbackKeeper(client, self.verifiers, public_url=url, clock=clock, events=("client", "invoice"))
         self.listener = Listener(
             WebhookSettings(),
             account_id="ZyQ04o",

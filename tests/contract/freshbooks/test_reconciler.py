@@ -12,6 +12,7 @@ import pytest
 from connectors.freshbooks.client import FreshBooksClient
 from connectors.freshbooks.clocks import Clock
 from connectors.freshbooks.fetch import EntityFetcher
+from connectors.freshbooks.kinds import CLIENT, INVOICE
 from connectors.freshbooks.reconciler import Reconciler
 from connectors.freshbooks.seen import StoresSeen
 from sandbox.freshbooks.config import Config
@@ -42,6 +43,7 @@ class Pipeline:
             clock=clock,
             overlap_days=1,
             grace=GRACE,
+            kinds=(CLIENT, INVOICE),
             page_size=2,
         )
 

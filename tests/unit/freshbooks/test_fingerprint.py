@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.freshbooks import marker
-from connectors.freshbooks.entities import parse_client, parse_invoice
+from connectors.freshbooks.entities import parse
 from connectors.freshbooks.fingerprint import content_hash
+from connectors.freshbooks.kinds import CLIENT, INVOICE
 from schemas.records import Client, Invoice
 from tests.unit.freshbooks.builders import raw_client, raw_invoice, raw_line
 
@@ -20,11 +21,15 @@ BOOKKEEPING = {"updated_at", "version", "content_hash", "fetched_at", "ax_refere
 
 
 def client(**changes: Any) -> Client:
-    return parse_client(raw_client(**changes), account_id="ZyQ04o", fetched_at=NOW)
+    parsed = parse(CLIENT, raw_client(**changes), account_id="ZyQ04o", fetched_at=NOW)
+    assert isinstance(parsed, Client)
+    return parsed
 
 
 def invoice(**changes: Any) -> Invoice:
-    return parse_invoice(raw_invoice(**changes), account_id="ZyQ04o", fetched_at=NOW)
+    parsed = parse(INVOICE, raw_invoice(**changes), account_id="ZyQ04o", fetched_at=NOW)
+    assert isinstance(parsed, Invoice)
+    return parsed
 
 
 def other(value: object) -> object:
