@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import structlog
 
 from connectors.ax.aif_client import AifClient
-from connectors.ax.lookup import InvoiceLookup
+from connectors.ax.lookup import DocumentLookup
 from connectors.ax.sink import AxSink
 from connectors.freshbooks.client import FreshBooksClient
 from connectors.freshbooks.fetch import EntityFetcher
@@ -154,7 +154,7 @@ class Worker:
     async def _ax_sink(self) -> Agent:
         settings = self._settings.require("aif.url")
         services = AifClient(settings.aif)
-        documents = InvoiceLookup(settings.ax_sql, partition_key=settings.aif.partition_key)
+        documents = DocumentLookup(settings.ax_sql, partition_key=settings.aif.partition_key)
         sink = AxSink(services, documents, settings.aif)
         self._stack.push_async_callback(sink.close)
         xrefs = self._store(topics.XREF, CrossReference)

@@ -15,11 +15,13 @@ from typing import Any
 
 import msgspec
 
-from schemas.records import CustomerDocument, FreeTextInvoice, FreeTextInvoiceLine, PartyType
+from schemas.records import CustomerDocument, FreeTextInvoice, FreeTextInvoiceLine, PartyType, VendorDocument
 
 CUSTOMER_NAMESPACE = "http://schemas.microsoft.com/dynamics/2008/01/documents/Customer"
-ORGANIZATION_TYPE = f"{{{CUSTOMER_NAMESPACE}}}AxdEntity_DirParty_DirOrganization"
-PERSON_TYPE = f"{{{CUSTOMER_NAMESPACE}}}AxdEntity_DirParty_DirPerson"
+VENDOR_NAMESPACE = "http://schemas.microsoft.com/dynamics/2008/01/documents/Vendor"
+# Types of a party, in the namespace of the document that it is part of.
+ORGANIZATION_TYPE = "AxdEntity_DirParty_DirOrganization"
+PERSON_TYPE = "AxdEntity_DirParty_DirPerson"
 # The roles seen live are Business and Invoice (reference ax-aif, section 6.1); a new customer's only address is both.
 ADDRESS_ROLE = "Business"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -31,7 +33,7 @@ TypedEntity = Callable[[str, Entity], object]
 
 def customer_payload(document: CustomerDocument, typed: TypedEntity) -> Entity:
     """AxdCustomer with one CustTable. AccountNum is left out when AX numbers the customer itself."""
-    customer = _entity(
+    customer = entity(
         AccountNum=document.account_number,
         Currency=document.currency_code,
         CustGroup=document.customer_group,
@@ -39,9 +41,25 @@ def customer_payload(document: CustomerDocument, typed: TypedEntity) -> Entity:
         PaymTermId=document.payment_terms,
         TaxGroup=document.tax_group,
         VATNum=document.vat_number,
-        DefaultDimension=_dimensions(document.dimensions),
+        DefaultDimension=dimension_set(document.dimensions),
     )
-    return {"CustTable": [{**customer, "DirParty": [_party(document, typed)]}]}
+    return {"CustTable": [{**customer, "DirParty": [_party(document, CUSTOMER_NAMESPACE, typed)]}]}
+
+
+def vendor_payload(document: VendorDocument, typed: TypedEntity) -> Entity:
+    """AxdVendor with one VendTable. AccountNum is left out when AX numbers the vendor itself."""
+    vendor = entity(
+        AccountNum=document.account_number,
+        Currency=document.currency_code,
+        DefaultDimension=dimension_set(document.dimensions),
+        PaymMode=document.payment_mode,
+        PaymTermId=document.payment_terms,
+        TaxGroup=document.tax_group,
+        VATNum=document.vat_number,
+        VendGroup=document.vendor_group,
+        YourAccountNum=document.your_account_number,
+    )
+    return {"VendTable": [{**vendor, "DirParty": [_party(document, VENDOR_NAMESPACE, typed)]}]}
 
 
 def invoice_payload(invoices: Mapping[str, FreeTextInvoice]) -> Entity:
@@ -60,7 +78,7 @@ def reversal_of(invoice: FreeTextInvoice) -> FreeTextInvoice:
     return msgspec.structs.replace(invoice, lines=lines, total=_negated(invoice.total))
 
 
-def criterion(field: str, value: str, data_source: str = "CustTable") -> Entity:
+def criterion(data_source: str, field: str, value: str) -> Entity:
     """QueryCriteria with exactly one criterion: whether AX joins several by OR or AND is not known (section 3)."""
     element = {"DataSourceName": data_source, "FieldName": field, "Operator": "Equal", "Value1": xml_text(value)}
     return {"_value_1": [{"CriteriaElement": element}]}
@@ -71,27 +89,28 @@ def xml_text(text: str) -> str:
     return _NOT_XML.sub("", text)
 
 
-def _party(document: CustomerDocument, typed: TypedEntity) -> object:
+def _party(document: CustomerDocument | VendorDocument, namespace: str, typed: TypedEntity) -> object:
     children: Entity = {}
     if address := _address(document):
         children["DirPartyPostalAddressView"] = [address]
     if contacts := _contacts(document):
         children["DirPartyContactInfoView"] = contacts
     party = {
-        **_entity(LanguageId=document.language, Name=document.name, NameAlias=document.name_alias),
+        **entity(LanguageId=document.language, Name=document.name, NameAlias=document.name_alias),
         **children,
     }
     if document.party_type == PartyType.ORGANIZATION:
-        return typed(ORGANIZATION_TYPE, party)
-    name = _entity(FirstName=document.first_name, LastName=document.last_name)
-    return typed(PERSON_TYPE, {**party, "PersonName": [name]} if len(name) > 1 else party)
+        return typed(f"{{{namespace}}}{ORGANIZATION_TYPE}", party)
+    name = entity(FirstName=document.first_name, LastName=document.last_name)
+    person = {**party, "PersonName": [name]} if len(name) > 1 else party
+    return typed(f"{{{namespace}}}{PERSON_TYPE}", person)
 
 
-def _address(document: CustomerDocument) -> Entity | None:
+def _address(document: CustomerDocument | VendorDocument) -> Entity | None:
     address = document.address
     if address is None:
         return None
-    return _entity(
+    return entity(
         City=address.city,
         CountryRegionId=address.country_region,
         IsPrimary="Yes",
@@ -102,16 +121,16 @@ def _address(document: CustomerDocument) -> Entity | None:
     )
 
 
-def _contacts(document: CustomerDocument) -> list[Entity]:
+def _contacts(document: CustomerDocument | VendorDocument) -> list[Entity]:
     by_type = (("Email", document.email), ("Phone", document.phone))
-    return [_entity(IsPrimary="Yes", Locator=locator, Type=kind) for kind, locator in by_type if locator]
+    return [entity(IsPrimary="Yes", Locator=locator, Type=kind) for kind, locator in by_type if locator]
 
 
 def _invoice(reference: str, invoice: FreeTextInvoice) -> Entity:
-    header = _entity(
+    header = entity(
         CurrencyCode=invoice.currency_code,
         CustomerRef=reference,
-        DefaultDimension=_dimensions(invoice.dimensions),
+        DefaultDimension=dimension_set(invoice.dimensions),
         DocumentDate=invoice.document_date,
         DueDate=invoice.due_date,
         InvoiceDate=invoice.invoice_date,
@@ -125,9 +144,9 @@ def _invoice(reference: str, invoice: FreeTextInvoice) -> Entity:
 
 
 def _line(line: FreeTextInvoiceLine) -> Entity:
-    return _entity(
+    return entity(
         AmountCur=line.amount,
-        DefaultDimension=_dimensions(line.dimensions),
+        DefaultDimension=dimension_set(line.dimensions),
         Description=line.description,
         LedgerDimension={"MainAccount": xml_text(line.main_account)},
         Quantity=line.quantity,
@@ -138,14 +157,15 @@ def _line(line: FreeTextInvoiceLine) -> Entity:
     )
 
 
-def _dimensions(values: Mapping[str, str]) -> Entity | None:
+def dimension_set(values: Mapping[str, str]) -> Entity | None:
+    """The values as AxdType_DimensionAttributeValueSet; None for none: the element is left out then."""
     if not values:
         return None
     pairs = [{"Name": xml_text(name), "Value": xml_text(value)} for name, value in values.items()]
     return {"Values": {"Value": pairs}}
 
 
-def _entity(**fields: str | Decimal | date | Entity | None) -> Entity:
+def entity(**fields: str | Decimal | date | Entity | None) -> Entity:
     """The fields that have a value, and the attribute that makes an element an entity."""
     present = {name: _plain(value) for name, value in fields.items() if value is not None and value != ""}
     return {"class": "entity", **present}

@@ -15,7 +15,7 @@ from typing import Any
 from lxml import etree
 from zeep.plugins import Plugin
 
-from connectors.ax.aif_documents import CUSTOMER_NAMESPACE
+from connectors.ax.aif_documents import CUSTOMER_NAMESPACE, VENDOR_NAMESPACE
 from connectors.ax.wsdl_files import LocalResolver
 from schemas.failures import PoisonError
 
@@ -24,6 +24,8 @@ _WSA = "http://www.w3.org/2005/08/addressing"
 _XS = "http://www.w3.org/2001/XMLSchema"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _XSI_TYPE = f"{{{_XSI}}}type"
+# Documents with a party, whose type an attribute names.
+_WITH_PARTIES = (f"{{{CUSTOMER_NAMESPACE}}}Customer", f"{{{VENDOR_NAMESPACE}}}Vendor")
 _ELEMENT = re.compile(r"Element '(?:\{[^}]*\})?([^']*)'")
 # The only words of a validation message that are not the value itself: how long it is and may be.
 _MEASURE = re.compile(
@@ -76,7 +78,7 @@ def _driver(folder: Path) -> bytes:
 
 
 class Egress(Plugin):
-    """Removes WS-Addressing headers, rewrites Customer when the port wants it, validates."""
+    """Removes WS-Addressing headers, rewrites documents with a party when the port wants it, validates."""
 
     def __init__(self, schema: PayloadSchema, *, unprefixed_xsi_type: bool) -> None:
         self._schema = schema
@@ -90,8 +92,8 @@ class Egress(Plugin):
         body = envelope.find(f"{_SOAP}Body")
         if body is not None:
             if self._unprefixed_xsi_type:
-                for customer in list(body.iter(f"{{{CUSTOMER_NAMESPACE}}}Customer")):
-                    declare_by_default(customer)
+                for document in list(body.iter(*_WITH_PARTIES)):
+                    declare_by_default(document)
             for message in body:
                 self._schema.check(message)
         return envelope, http_headers
@@ -107,15 +109,15 @@ def remove_addressing(envelope: etree._Element) -> None:
         etree.cleanup_namespaces(header)
 
 
-def declare_by_default(customer: etree._Element) -> None:
-    """Give `customer` its namespace as default xmlns and xsi:type without prefix: one client's AX asked for it."""
-    parent = customer.getparent()
+def declare_by_default(document: etree._Element) -> None:
+    """Give `document` its namespace as default xmlns and xsi:type without prefix: one client's AX asked for it."""
+    parent = document.getparent()
     if parent is None:
         return
-    nsmap: dict[str | None, str] = {None: CUSTOMER_NAMESPACE, "xsi": _XSI}
-    renamed = etree.Element(customer.tag, nsmap=nsmap)  # type: ignore[arg-type]
-    _copy_into(renamed, customer)
-    parent.replace(customer, renamed)
+    nsmap: dict[str | None, str] = {None: str(etree.QName(document).namespace), "xsi": _XSI}
+    renamed = etree.Element(document.tag, nsmap=nsmap)  # type: ignore[arg-type]
+    _copy_into(renamed, document)
+    parent.replace(document, renamed)
 
 
 def _copy_into(target: etree._Element, source: etree._Element) -> None:

@@ -1,27 +1,40 @@
-"""Which documents of an invoice AX holds: by SQL, since the free-text invoice service can only create.
+"""Which documents AX holds: by SQL, since the services that create them cannot find.
 
-Needs SELECT on CUSTINVOICETABLE (and on PARTITIONS where a partition key is set). AX has no index on CUSTOMERREF; ask
-for one (DATAAREAID, CUSTOMERREF) in the AOT when the table is large.
+Needs SELECT on CUSTINVOICETABLE, LEDGERJOURNALTABLE and VENDTRANS (and on PARTITIONS where a partition key is set). AX
+has no index on CUSTOMERREF, nor on the name of a journal; ask for them (DATAAREAID, CUSTOMERREF; DATAAREAID, NAME) in
+the AOT when the tables are large.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
-from connectors.ax.invoice_state import reference_prefix
 from connectors.ax.sql import SqlConnection
 from schemas.failures import Failure, FatalError
 from streams.runtime.settings import AxSqlSettings
 
+T = TypeVar("T")
+
 # READCOMMITTEDLOCK: wait for an uncommitted insert instead of reading past it, which row versioning would do. A create
 # that we lost sight of may still be in its transaction.
-DOCUMENTS = """
-SELECT CUSTOMERREF, RECID
+INVOICES = """
+SELECT CUSTOMERREF AS REFERENCE, RECID AS AXID, INVOICEID AS NUMBER
 FROM dbo.CUSTINVOICETABLE WITH (READCOMMITTEDLOCK)
 WHERE [PARTITION] = ? AND DATAAREAID = ? AND CUSTOMERREF LIKE ? ESCAPE '!'
+"""
+JOURNALS = """
+SELECT NAME AS REFERENCE, JOURNALNUM AS AXID, '' AS NUMBER
+FROM dbo.LEDGERJOURNALTABLE WITH (READCOMMITTEDLOCK)
+WHERE [PARTITION] = ? AND DATAAREAID = ? AND NAME LIKE ? ESCAPE '!'
+"""
+VENDOR_INVOICE = """
+SELECT RECID FROM dbo.VENDTRANS WITH (READCOMMITTEDLOCK)
+WHERE [PARTITION] = ? AND DATAAREAID = ? AND ACCOUNTNUM = ? AND INVOICE = ?
 """
 PARTITION_OF_KEY = "SELECT RECID FROM dbo.PARTITIONS WHERE PARTITIONKEY = ?"
 
@@ -33,14 +46,18 @@ _CONNECTIONS = 2
 
 @dataclass(frozen=True, slots=True)
 class FoundDocument:
-    """A free-text invoice in AX, posted or not."""
+    """A document in AX, posted or not. `ax_id` is a RecId (invoice) or a JournalNum.
+
+    `number` is the invoice's number, '' before AX has posted it, and for a journal.
+    """
 
     reference: str
-    rec_id: int
+    ax_id: str
+    number: str = ""
 
 
-class InvoiceLookup:
-    """Reads CUSTINVOICETABLE. Safe for many tasks of one event loop."""
+class DocumentLookup:
+    """Reads AX's tables. Safe for many tasks of one event loop. Raises RetryableError, FatalError (sql_failures.py)."""
 
     def __init__(self, settings: AxSqlSettings, *, partition_key: str | None = None) -> None:
         """No connection is made before the first look-up."""
@@ -53,13 +70,24 @@ class InvoiceLookup:
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="ax-lookup")
 
-    async def documents(self, company: str, account_id: str, invoice_id: int) -> list[FoundDocument]:
-        """All documents of one FreshBooks invoice, reversals too, in no order.
+    async def invoices(self, company: str, prefix: str) -> list[FoundDocument]:
+        """Free-text invoices whose CustomerRef begins with `prefix`, reversals too, in no order."""
+        return await self._documents(INVOICES, company, prefix, "invoices")
 
-        Raises: RetryableError, FatalError (see sql_failures.py).
-        """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._read, company, reference_prefix(account_id, invoice_id))
+    async def journals(self, company: str, prefix: str) -> list[FoundDocument]:
+        """Journals whose name begins with `prefix`, reversals too, in no order."""
+        return await self._documents(JOURNALS, company, prefix, "journals")
+
+    async def vendor_invoice_posted(self, company: str, account: str, invoice_number: str) -> bool:
+        """True when AX has posted a vendor's invoice with that number: only then can a payment mark it."""
+
+        def read(connection: SqlConnection) -> bool:
+            action = f"looking up invoice {invoice_number} of vendor {account} in {company}"
+            partition = self._partition_of(connection)
+            row = connection.row(VENDOR_INVOICE, partition, company.lower(), account, invoice_number, action=action)
+            return row is not None
+
+        return await self._run(read)
 
     async def close(self) -> None:
         """Close the connections after the look-ups under way."""
@@ -69,21 +97,30 @@ class InvoiceLookup:
                 connection.close()
             self._connections.clear()
 
-    def _read(self, company: str, prefix: str) -> list[FoundDocument]:
-        connection = self._connection()
-        try:
+    async def _documents(self, sql: str, company: str, prefix: str, what: str) -> list[FoundDocument]:
+        def read(connection: SqlConnection) -> list[FoundDocument]:
             rows = connection.rows(
-                DOCUMENTS,
+                sql,
                 self._partition_of(connection),
                 company.lower(),
                 like_prefix(prefix),
-                action=f"looking up invoices {prefix}* in {company}",
+                action=f"looking up {what} {prefix}* in {company}",
             )
+            return [FoundDocument(row["REFERENCE"], str(row["AXID"]), row["NUMBER"]) for row in rows]
+
+        return await self._run(read)
+
+    async def _run(self, read: Callable[[SqlConnection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, read)
+
+    def _read(self, read: Callable[[SqlConnection], T]) -> T:
+        connection = self._connection()
+        try:
+            return read(connection)
         except Failure:
             # Whatever it was, the next look-up begins with a fresh connection.
             self._drop(connection)
             raise
-        return [FoundDocument(row["CUSTOMERREF"], row["RECID"]) for row in rows]
 
     def _partition_of(self, connection: SqlConnection) -> int:
         if self._partition is None:

@@ -7,6 +7,7 @@
 
 Each attempt begins with a look-up in AX, so a crash at any point and any number of replays end in the same documents:
 what a lost call did is found, what it did not do is done. Nothing here depends on what an earlier process remembers.
+The same for every kind; what sets them apart is in document_kinds.py and sink_accounts.py.
 Source: reference ax-aif, section 9.3.
 """
 
@@ -14,81 +15,50 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
-from uuid import UUID
 
 import msgspec
 
-from connectors.ax.aif_client import CUSTOMER_SERVICE, INVOICE_SERVICE, FoundCustomer
-from connectors.ax.aif_documents import reversal_of
-from connectors.ax.aif_failures import EXISTS, UNCLEAR, UnclearOutcomeError
-from connectors.ax.invoice_state import Cancel, Correct, Create, Decision, Nothing, Unknown, decide
+from connectors.ax import document_kinds
+from connectors.ax.creation import Creation, Run
+from connectors.ax.document_kinds import KINDS, DocumentKind, held_document
+from connectors.ax.document_state import (
+    Cancel,
+    Correct,
+    Create,
+    Decision,
+    Document,
+    Nothing,
+    Unknown,
+    decide,
+    document_of,
+    reference_prefix,
+)
 from connectors.ax.lookup import FoundDocument
 from connectors.ax.message_ids import MessageIds, MessageKey
-from schemas.failures import Failure, PoisonError, RetryableError
-from schemas.records import (
-    AxCommand,
-    AxConfirmation,
-    AxOperation,
-    AxOutcome,
-    CrossReference,
-    CustomerDocument,
-    FreeTextInvoice,
-)
+from connectors.ax.sink_accounts import Account, account_of, found_or_created
+from connectors.ax.sink_ports import Documents, Services
+from schemas.failures import Failure, RetryableError
+from schemas.records import AxCommand, AxConfirmation, AxOutcome, CrossReference, FreeTextInvoice, LedgerJournal
 from streams.runtime.retry import retrying
 from streams.runtime.settings import AifSettings
 
-T = TypeVar("T")
-D = TypeVar("D", CustomerDocument, FreeTextInvoice)
 _SYSTEM = "ax"
 # Bounds memory; what is forgotten is read from the cross-reference.
 _MOST_REMEMBERED = 2_000
 
-
-class Services(Protocol):
-    """What the sink needs of AX's document services: AifClient, or a fake of it."""
-
-    async def find_customers(self, company: str, our_account_number: str) -> list[FoundCustomer]:
-        """Customers by OurAccountNum."""
-
-    async def create_customer(self, company: str, document: CustomerDocument, message_id: UUID) -> str | None:
-        """Create a customer, return its account number."""
-
-    async def create_invoices(self, company: str, invoices: dict[str, FreeTextInvoice], message_id: UUID) -> None:
-        """Create free-text invoices in one transaction."""
-
-    async def close(self) -> None:
-        """Let go of connections."""
-
-
-class Documents(Protocol):
-    """What the sink needs of the look-up: InvoiceLookup, or a fake of it."""
-
-    async def documents(self, company: str, account_id: str, invoice_id: int) -> list[FoundDocument]:
-        """All documents of one FreshBooks invoice."""
-
-    async def close(self) -> None:
-        """Let go of connections."""
-
-
-@dataclass(slots=True)
-class _Run:
-    """One `apply`: what its attempts have sent so far."""
-
-    planned: AxOutcome | None = None
-    key: MessageKey | None = None
-    exists: Failure | None = None
+Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """What AX holds of an invoice; `document` is None when nothing is open."""
+    """What AX holds: `found` is None when nothing is open, `document` what it says."""
 
-    document: FoundDocument | None
+    found: FoundDocument | None
     revision: int
+    document: Document | None
 
 
 class AxSink:
@@ -109,35 +79,40 @@ class AxSink:
         self._now = now
         self._clock = clock
         # The port's address names the AX environment: a test system must not share ids with production.
-        self._message_ids = MessageIds(settings.url, under_way_seconds=settings.timeout_seconds, clock=clock)
-        self._confirmed: OrderedDict[tuple[str, str, int], AxConfirmation] = OrderedDict()
+        message_ids = MessageIds(settings.url, under_way_seconds=settings.timeout_seconds, clock=clock)
+        self._creation = Creation(message_ids)
+        self._confirmed: OrderedDict[Key, AxConfirmation] = OrderedDict()
         self._unknown_since: dict[str, float] = {}
 
     async def apply(self, command: AxCommand, prior: CrossReference | None) -> AxConfirmation:
         """Compare with what AX holds, do what is missing, say what AX holds now.
 
-        `prior` is the document's cross-reference: it holds the invoice that a correction must reverse.
-        Raises: RetryableError (the budget is used up, or the cross-reference is behind AX: come again with a fresh
-        one), PoisonError (AX will never take it), FatalError.
+        `prior` is the document's cross-reference: it holds the document that a correction must reverse.
+        Raises: RetryableError (the budget is used up, the invoice that a payment settles is not posted, or the
+        cross-reference is behind AX: come again with a fresh one), PoisonError (AX will never take it), FatalError.
         """
-        run = _Run()
-        if command.operation is AxOperation.UPSERT_CUSTOMER:
-            document = _required(command, command.customer, "customer")
-            account = await retrying(_SYSTEM, self._budget_seconds, lambda: self._customer(command, document, run))
-            return self._customer_confirmation(command, document, account, run)
-        if command.operation not in (AxOperation.UPSERT_INVOICE, AxOperation.CANCEL_INVOICE):
-            raise PoisonError("operation_unsupported", f"applying {command.operation}: the AX sink does not do it yet")
-        key = (command.company.lower(), command.source.account_id, command.source.entity_id)
+        run = Run()
+        account = account_of(command, self._services)
+        if account is not None:
+            number = await retrying(
+                _SYSTEM, self._budget_seconds, lambda: found_or_created(account, command.company, self._creation, run)
+            )
+            return self._account_confirmation(command, account, number, run)
+        kind = KINDS[command.operation]
+        document = document_of(command.source.kind, command.source.entity_id)
+        key = (command.company.lower(), command.source.account_id, document)
         last = self._confirmed.get(key)
         if last is not None and command.source.changed_at < last.source.changed_at:
             return self._overtaken(command, last)
         if last is None and prior is not None and _is_older(command, prior):
             return self._overtaken_before(command, prior)
-        known = _known_documents(command, prior, last)
-        held = await retrying(_SYSTEM, self._budget_seconds, lambda: self._invoice(command, known, run))
+        known = _known_documents(kind, command, prior, last)
+        held = await retrying(
+            _SYSTEM, self._budget_seconds, lambda: self._document(kind, command, document, known, run)
+        )
         if isinstance(held, Unknown):
             raise self._unknown(held)
-        confirmation = self._invoice_confirmation(command, prior, held, run)
+        confirmation = self._document_confirmation(kind, command, prior, held, run)
         self._remember(key, confirmation)
         return confirmation
 
@@ -146,98 +121,48 @@ class AxSink:
         await self._services.close()
         await self._lookup.close()
 
-    async def _customer(self, command: AxCommand, document: CustomerDocument, run: _Run) -> str:
-        """One attempt. Returns the account number."""
-        ours = document.our_account_number
-        account = await self._find_customer(command.company, ours)
-        if account is None:
-            key = MessageKey(command.company, CUSTOMER_SERVICE, ours)
-            account = await self._send(
-                run,
-                key,
-                AxOutcome.CREATED,
-                lambda message_id: self._services.create_customer(command.company, document, message_id),
-            )
-            if account is None or self._message_ids.was_unclear(key):
-                account = await self._find_customer(command.company, ours)
-        if account is None:
-            raise self._not_there_yet(run, f"customer {ours}")
-        self._settled(run)
-        return account
-
-    async def _find_customer(self, company: str, our_account_number: str) -> str | None:
-        found = await self._services.find_customers(company, our_account_number)
-        if len(found) > 1:
-            accounts = ", ".join(row.account_number for row in found)
-            raise PoisonError(
-                "customer_doubled",
-                f"looking up customer {our_account_number} in {company}: {accounts} all carry it; keep it on one",
-                field="our_account_number",
-            )
-        return found[0].account_number if found else None
-
-    async def _invoice(self, command: AxCommand, known: Mapping[str, FreeTextInvoice], run: _Run) -> _Held | Unknown:
+    async def _document(
+        self, kind: DocumentKind, command: AxCommand, document: str, known: Mapping[str, Document], run: Run
+    ) -> _Held | Unknown:
         """One attempt. Returns what AX holds, or Unknown when the document to reverse is not among `known`."""
-        decision, found = await self._look(command, known)
+        decision, found = await self._look(kind, command, document, known)
+        wanted: Document | None = None
         if isinstance(decision, Create | Correct | Cancel):
-            invoices, outcome = _writes(decision, command)
-            key = MessageKey(command.company, INVOICE_SERVICE, next(reversed(invoices)))
-            await self._send(
+            if not isinstance(decision, Cancel):
+                wanted = await document_kinds.wanted_document(command, self._lookup, waits=True)
+            documents, outcome = _writes(decision, wanted)
+            key = MessageKey(command.company, kind.service, next(reversed(documents)))
+            await self._creation.send(
                 run,
                 key,
                 outcome,
-                lambda message_id: self._services.create_invoices(command.company, invoices, message_id),
+                lambda message_id: document_kinds.create(kind, self._services, command.company, documents, message_id),
             )
-            decision, found = await self._look(command, known)
+            decision, found = await self._look(kind, command, document, known)
         if isinstance(decision, Unknown):
             return decision
         if not isinstance(decision, Nothing):
-            raise self._not_there_yet(run, f"invoice {command.source.entity_id}")
-        self._settled(run)
+            raise self._creation.not_there_yet(run, f"{command.source.kind} {command.source.entity_id}")
+        self._creation.settled(run)
         held = str(decision.held) if decision.held else None
-        return _Held(next((row for row in found if row.reference == held), None), decision.revision)
+        if wanted is None and held is not None:
+            wanted = await document_kinds.wanted_document(command, self._lookup, waits=False)
+        return _Held(next((row for row in found if row.reference == held), None), decision.revision, wanted)
 
     async def _look(
-        self, command: AxCommand, known: Mapping[str, FreeTextInvoice]
+        self, kind: DocumentKind, command: AxCommand, document: str, known: Mapping[str, Document]
     ) -> tuple[Decision, list[FoundDocument]]:
-        source = command.source
-        found = await self._lookup.documents(command.company, source.account_id, source.entity_id)
+        account_id = command.source.account_id
+        prefix = reference_prefix(account_id, document)
+        found = await document_kinds.find(kind, self._lookup, command.company, prefix)
         decision = decide(
-            account_id=source.account_id,
-            invoice_id=source.entity_id,
-            wanted_hash=command.document_hash if command.operation is AxOperation.UPSERT_INVOICE else None,
+            account_id=account_id,
+            document=document,
+            wanted_hash=None if command.operation.cancels else command.document_hash,
             found=[row.reference for row in found],
             known=known,
         )
         return decision, found
-
-    async def _send(self, run: _Run, key: MessageKey, outcome: AxOutcome, create: Callable[[UUID], Awaitable[T]]) -> T:
-        """Create with the key's current MessageId, and note how it ended.
-
-        Raises: PoisonError `record_exists` when AX said so before and the look-up in between found nothing of ours.
-        """
-        if run.exists is not None:
-            raise PoisonError(EXISTS, run.exists.message) from run.exists
-        run.planned, run.key = outcome, key
-        try:
-            return await create(self._message_ids.current(key))
-        except Failure as failure:
-            self._message_ids.failed(key, failure)
-            if failure.code == EXISTS:
-                run.exists = failure
-            raise
-
-    def _not_there_yet(self, run: _Run, what: str) -> UnclearOutcomeError:
-        """AX answered 'created' and the look-up does not show it: an old answer repeated, or a look-up that lags."""
-        failure = UnclearOutcomeError(UNCLEAR, f"looking up {what} after its creation: not there yet")
-        failure.lost = False
-        if run.key is not None:
-            self._message_ids.failed(run.key, failure)
-        return failure
-
-    def _settled(self, run: _Run) -> None:
-        if run.key is not None:
-            self._message_ids.done(run.key)
 
     def _unknown(self, unknown: Unknown) -> Failure:
         """RetryableError while the cross-reference may just be behind AX (after a rebalance), PoisonError after."""
@@ -246,12 +171,12 @@ class AxSink:
         if self._clock() - since < self._budget_seconds:
             return RetryableError(
                 "cross_reference_behind",
-                f"correcting invoice {unknown.held.invoice_id}: the cross-reference does not know {reference} yet",
+                f"correcting {unknown.held.document}: the cross-reference does not know {reference} yet",
             )
         del self._unknown_since[reference]
         return unknown.failure()
 
-    def _remember(self, key: tuple[str, str, int], confirmation: AxConfirmation) -> None:
+    def _remember(self, key: Key, confirmation: AxConfirmation) -> None:
         self._unknown_since.pop(confirmation.reference, None)
         self._confirmed[key] = confirmation
         self._confirmed.move_to_end(key)
@@ -276,43 +201,43 @@ class AxSink:
             source=msgspec.structs.replace(command.source, changed_at=prior.source_changed_at),
             document_hash=prior.document_hash or "",
             invoice=prior.invoice,
+            journal=prior.journal,
             confirmed_at=self._now(),
         )
 
-    def _customer_confirmation(
-        self, command: AxCommand, document: CustomerDocument, account: str, run: _Run
-    ) -> AxConfirmation:
+    def _account_confirmation(self, command: AxCommand, account: Account, number: str, run: Run) -> AxConfirmation:
         return AxConfirmation(
             command_id=command.command_id,
             outcome=run.planned or AxOutcome.ALREADY_PRESENT,
             company=command.company,
-            entity="customer",
-            ax_id=account,
-            reference=document.our_account_number,
+            entity=account.entity,
+            ax_id=number,
+            reference=account.key,
             revision=0,
             source=command.source,
             document_hash=command.document_hash,
             confirmed_at=self._now(),
         )
 
-    def _invoice_confirmation(
-        self, command: AxCommand, prior: CrossReference | None, held: _Held, run: _Run
+    def _document_confirmation(
+        self, kind: DocumentKind, command: AxCommand, prior: CrossReference | None, held: _Held, run: Run
     ) -> AxConfirmation:
-        """A cancelled invoice keeps the id of the document that was reversed, and is CANCELLED however often told."""
-        cancelled = command.operation is AxOperation.CANCEL_INVOICE
-        outcome = AxOutcome.CANCELLED if cancelled else run.planned or AxOutcome.ALREADY_PRESENT
-        document = held.document
+        """A cancelled document keeps the id of what was reversed, and is CANCELLED however often told."""
+        cancelled = command.operation.cancels
+        document = None if cancelled else held.document
+        found = held.found
         return AxConfirmation(
             command_id=command.command_id,
-            outcome=outcome,
+            outcome=AxOutcome.CANCELLED if cancelled else run.planned or AxOutcome.ALREADY_PRESENT,
             company=command.company,
-            entity="invoice",
-            ax_id=str(document.rec_id) if document else prior.ax_id if prior else "",
-            reference=document.reference if document else "",
+            entity=kind.entity,
+            ax_id=found.ax_id if found else prior.ax_id if prior else "",
+            reference=found.reference if found else "",
             revision=held.revision,
             source=command.source,
             document_hash=command.document_hash,
-            invoice=None if cancelled else command.invoice,
+            invoice=document if isinstance(document, FreeTextInvoice) else None,
+            journal=document if isinstance(document, LedgerJournal) else None,
             confirmed_at=self._now(),
         )
 
@@ -323,30 +248,23 @@ def _is_older(command: AxCommand, prior: CrossReference) -> bool:
 
 
 def _known_documents(
-    command: AxCommand, prior: CrossReference | None, last: AxConfirmation | None
-) -> dict[str, FreeTextInvoice]:
+    kind: DocumentKind, command: AxCommand, prior: CrossReference | None, last: AxConfirmation | None
+) -> dict[str, Document]:
     """The documents we could reverse, by hash: of the cross-reference, of our last confirmation, of the command."""
-    known: dict[str, FreeTextInvoice] = {}
+    known: dict[str, Document] = {}
     for holder in (prior, last, command):
-        if holder is not None and holder.invoice is not None and holder.document_hash:
-            known[holder.document_hash] = holder.invoice
+        document = held_document(kind, holder) if holder is not None else None
+        if document is not None and holder is not None and holder.document_hash:
+            known[holder.document_hash] = document
     return known
 
 
-def _writes(decision: Create | Correct | Cancel, command: AxCommand) -> tuple[dict[str, FreeTextInvoice], AxOutcome]:
+def _writes(decision: Create | Correct | Cancel, wanted: Document | None) -> tuple[dict[str, Document], AxOutcome]:
     """The documents to create, by reference: the reversal first. AX takes all or none."""
-    invoices: dict[str, FreeTextInvoice] = {}
+    documents: dict[str, Document] = {}
     if isinstance(decision, Correct | Cancel):
-        invoices[str(decision.reversal)] = reversal_of(decision.reversed_document)
-    if isinstance(decision, Create | Correct):
-        invoices[str(decision.reference)] = _required(command, command.invoice, "invoice")
+        documents[str(decision.reversal)] = document_kinds.reversal_of(decision.reversed_document)
+    if isinstance(decision, Create | Correct) and wanted is not None:
+        documents[str(decision.reference)] = wanted
     outcomes = {Create: AxOutcome.CREATED, Correct: AxOutcome.CORRECTED, Cancel: AxOutcome.CANCELLED}
-    return invoices, outcomes[type(decision)]
-
-
-def _required(command: AxCommand, document: D | None, name: str) -> D:
-    if document is None:
-        raise PoisonError(
-            "command_incomplete", f"applying {command.operation}: the command holds no {name}", field=name
-        )
-    return document
+    return documents, outcomes[type(decision)]

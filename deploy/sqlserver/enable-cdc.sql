@@ -29,8 +29,11 @@ IF DATABASE_PRINCIPAL_ID(N'freshax_reader') IS NULL
 GO
 GRANT SELECT ON OBJECT::dbo.CUSTTABLE TO freshax_reader;
 GRANT SELECT ON OBJECT::dbo.DIRPARTYTABLE TO freshax_reader;
--- Which free-text invoices AX holds: the service that makes them cannot be asked.
+-- Which free-text invoices and journals AX holds, and which vendor invoices it has posted: the services that make them
+-- cannot be asked.
 GRANT SELECT ON OBJECT::dbo.CUSTINVOICETABLE TO freshax_reader;
+GRANT SELECT ON OBJECT::dbo.LEDGERJOURNALTABLE TO freshax_reader;
+GRANT SELECT ON OBJECT::dbo.VENDTRANS TO freshax_reader;
 GRANT SELECT ON OBJECT::dbo.PARTITIONS TO freshax_reader;
 GRANT SELECT ON SCHEMA::cdc TO freshax_reader;
 GRANT VIEW DATABASE STATE TO freshax_reader;

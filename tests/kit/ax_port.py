@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sandbox.ax.config import AxConfig, Company, Customer, Switches, TaxGroup, TaxItemGroup
+from sandbox.ax.config import AxConfig, Company, Customer, Switches, TaxGroup, TaxItemGroup, Vendor
 from sandbox.ax.system import running
 from streams.runtime.settings import AifSettings, AxSqlSettings
 from tests.kit.aif import Aif
@@ -21,6 +21,7 @@ CONFIG = AxConfig(
             customers=(
                 Customer(account="US-001", name="Contoso Wholesale", group="10", currency="USD", country="USA"),
             ),
+            vendors=(Vendor(account="V-001", name="Fabrikam", group="10", currency="USD"),),
         ),
         "demf": Company(currency="EUR"),
     },
@@ -55,6 +56,7 @@ class AxPort(Aif):
     def reset(self) -> None:
         """Switches as configured, no fault pending."""
         self.switch(auth="none", call_seconds=0.0, duplicates="error", detail="with_exceptions", strict_xsi_type=False)
+        self.switch(posting="on_demand", journal_validation="post", vendor_invoice_numbers="accept")
         self.switch(failed_message_consumes_id=False, validate_document_xml=True, invoice_key="RecId")
         self.control("DELETE", "/faults")
         self.control("DELETE", "/sql/faults")
@@ -63,6 +65,18 @@ class AxPort(Aif):
         """Stored free-text invoices of one FreshBooks invoice, in the order of creation."""
         found = [item for item in self.state()["free_text_invoices"] if f":{invoice_id}:" in item["customer_ref"]]
         return sorted(found, key=lambda item: item["rec_id"])
+
+    def journals(self, document: str) -> list[dict[str, Any]]:
+        """Stored journals of one FreshBooks document (`EX7001`), in the order of creation."""
+        return [item for item in self.state()["journals"] if f":{document}:" in item["name"]]
+
+    def vendors_of(self, your_account_number: str) -> list[dict[str, Any]]:
+        return [item for item in self.state()["vendors"] if item["your_account_number"] == your_account_number]
+
+    def post(self) -> dict[str, Any]:
+        """One run of AX's batch."""
+        answer: dict[str, Any] = self.control("POST", "/post", {"company": "usmf"}).json()
+        return answer
 
     def customers_of(self, our_account_number: str) -> list[dict[str, Any]]:
         return [item for item in self.state()["customers"] if item["our_account_number"] == our_account_number]

@@ -9,12 +9,11 @@ from uuid import UUID
 
 import msgspec
 
-from connectors.ax.aif_client import FoundCustomer
+from connectors.ax.aif_client import FoundAccount
 from connectors.ax.aif_failures import CONFLICT, DUPLICATE, EXISTS, UNCLEAR, UnclearOutcomeError
-from connectors.ax.invoice_state import reference_prefix
 from connectors.ax.lookup import FoundDocument
 from schemas.failures import PoisonError, RetryableError
-from schemas.records import CustomerDocument, FreeTextInvoice
+from schemas.records import CustomerDocument, FreeTextInvoice, LedgerJournal, VendorDocument
 
 T = TypeVar("T")
 End = Literal[
@@ -46,6 +45,17 @@ class StoredInvoice:
     invoice: FreeTextInvoice
 
 
+@dataclass(frozen=True)
+class StoredJournal:
+    """A journal in the fake."""
+
+    company: str
+    reference: str
+    journal_num: str
+    service: str
+    journal: LedgerJournal
+
+
 @dataclass
 class FakeAx:
     """`ends` says how the next creates end, `done` when it is empty. `duplicates` as the simulator's switch."""
@@ -54,12 +64,15 @@ class FakeAx:
     failure_consumes_id: bool = False
     ends: deque[End] = field(default_factory=deque)
     customers: list[tuple[str, str, str]] = field(default_factory=list)
-    invoices: list[StoredInvoice] = field(default_factory=list)
+    vendors: list[tuple[str, str, str]] = field(default_factory=list)
+    invoices_held: list[StoredInvoice] = field(default_factory=list)
+    journals_held: list[StoredJournal] = field(default_factory=list)
+    posted: bool = True
     message_ids: list[UUID] = field(default_factory=list)
     _seen: dict[UUID, object] = field(default_factory=dict)
 
-    async def find_customers(self, company: str, our_account_number: str) -> list[FoundCustomer]:
-        return [FoundCustomer(a, ours) for c, a, ours in self.customers if (c, ours) == (company, our_account_number)]
+    async def find_customers(self, company: str, our_account_number: str) -> list[FoundAccount]:
+        return [FoundAccount(a, ours) for c, a, ours in self.customers if (c, ours) == (company, our_account_number)]
 
     async def create_customer(self, company: str, document: CustomerDocument, message_id: UUID) -> str | None:
         def create() -> str:
@@ -69,20 +82,56 @@ class FakeAx:
 
         return self._create(message_id, create)
 
+    async def find_vendors(self, company: str, your_account_number: str) -> list[FoundAccount]:
+        return [FoundAccount(a, ours) for c, a, ours in self.vendors if (c, ours) == (company, your_account_number)]
+
+    async def create_vendor(self, company: str, document: VendorDocument, message_id: UUID) -> str | None:
+        def create() -> str:
+            account = document.account_number or f"V-{len(self.vendors) + 1:06d}"
+            self.vendors.append((company, account, document.your_account_number))
+            return account
+
+        return self._create(message_id, create)
+
     async def create_invoices(self, company: str, invoices: Mapping[str, FreeTextInvoice], message_id: UUID) -> None:
         def create() -> None:
             for reference, document in invoices.items():
-                self.invoices.append(StoredInvoice(company, reference, 5637144576 + len(self.invoices), document))
+                rec_id = 5637144576 + len(self.invoices_held)
+                self.invoices_held.append(StoredInvoice(company, reference, rec_id, document))
 
         self._create(message_id, create)
 
-    async def documents(self, company: str, account_id: str, invoice_id: int) -> list[FoundDocument]:
-        prefix = reference_prefix(account_id, invoice_id)
+    async def create_journals(
+        self, service: str, company: str, journals: Mapping[str, LedgerJournal], message_id: UUID
+    ) -> None:
+        def create() -> None:
+            for reference, document in journals.items():
+                number = f"{len(self.journals_held) + 1:08d}"
+                self.journals_held.append(StoredJournal(company, reference, number, service, document))
+
+        self._create(message_id, create)
+
+    async def invoices(self, company: str, prefix: str) -> list[FoundDocument]:
         return [
-            FoundDocument(stored.reference, stored.rec_id)
-            for stored in self.invoices
+            FoundDocument(stored.reference, str(stored.rec_id), f"FTI-{stored.rec_id}" if self.posted else "")
+            for stored in self.invoices_held
             if stored.company == company and stored.reference.startswith(prefix)
         ]
+
+    async def journals(self, company: str, prefix: str) -> list[FoundDocument]:
+        return [
+            FoundDocument(stored.reference, stored.journal_num)
+            for stored in self.journals_held
+            if stored.company == company and stored.reference.startswith(prefix)
+        ]
+
+    async def vendor_invoice_posted(self, company: str, account: str, invoice_number: str) -> bool:
+        del company
+        return self.posted and any(
+            (line.account, line.invoice_number) == (account, invoice_number)
+            for stored in self.journals_held
+            for line in stored.journal.lines
+        )
 
     async def close(self) -> None:
         return None
@@ -90,7 +139,7 @@ class FakeAx:
     @property
     def balance(self) -> Decimal:
         """What the books hold: the sum of all documents."""
-        return sum((stored.invoice.total for stored in self.invoices), Decimal(0))
+        return sum((stored.invoice.total for stored in self.invoices_held), Decimal(0))
 
     def _create(self, message_id: UUID, create: Callable[[], T]) -> T:
         self.message_ids.append(message_id)

@@ -41,11 +41,16 @@ def create_party(transaction: Transaction, relation_type: int, columns: Mapping[
     """
     if not columns.get("NAME"):
         raise faults.must_be_filled("Name")
-    row = {"NAMEALIAS": columns["NAME"][:20], "LANGUAGEID": "en-us"} | dict(columns)
+    row = {"NAMEALIAS": _beginning(columns["NAME"], 20), "LANGUAGEID": "en-us"} | dict(columns)
     party = transaction.next_recid("DIRPARTYTABLE")
     row |= {"RECID": party, "PARTYNUMBER": f"{party - FIRST_RECID + 1:09d}"}
     row |= {"INSTANCERELATIONTYPE": relation_type, "MODIFIEDDATETIME": transaction.now}
     return transaction.insert("DIRPARTYTABLE", row)
+
+
+def _beginning(text: str, units: int) -> str:
+    """Return what fits into nvarchar(`units`): UTF-16 code units, a pair of surrogates never cut in two."""
+    return text.encode("utf-16-le")[: units * 2].decode("utf-16-le", "ignore")
 
 
 def add_address(

@@ -10,7 +10,7 @@ import sys
 import msgspec
 
 from connectors.ax.aif_client import AifClient
-from connectors.ax.lookup import InvoiceLookup
+from connectors.ax.lookup import DocumentLookup
 from connectors.ax.sink import AxSink
 from schemas.records import AxCommand, CrossReference
 from streams.runtime.settings import AifSettings, AxSqlSettings
@@ -24,7 +24,7 @@ def _tell(word: str) -> None:
 async def main() -> None:
     given = json.load(sys.stdin)
     aif = AifSettings(**given["aif"])
-    sink = AxSink(AifClient(aif), InvoiceLookup(AxSqlSettings(**given["sql"])), aif)
+    sink = AxSink(AifClient(aif), DocumentLookup(AxSqlSettings(**given["sql"])), aif)
     prior = msgspec.convert(given["prior"], CrossReference) if given["prior"] else None
     _tell("ready")
     confirmation = await sink.apply(msgspec.convert(given["command"], AxCommand), prior)

@@ -1,25 +1,19 @@
 """The AX sink on the whole AX system: AIF, its database, and everything that can go wrong between them."""
 
 import asyncio
-import json
-import subprocess
-import sys
-import threading
 from decimal import Decimal
-from pathlib import Path
 
-import msgspec
 import pytest
 
 from connectors.ax.aif_client import AifClient
-from connectors.ax.lookup import InvoiceLookup
+from connectors.ax.lookup import DocumentLookup
 from connectors.ax.sink import AxSink
 from schemas.failures import FatalError, PoisonError, RetryableError
 from schemas.records import AxOutcome
+from tests.integration.aif.killing import kill_when
 from tests.kit.ax_documents import cancel, cross_reference, customer, invoice, line, upsert, upsert_customer
 from tests.kit.poll import poll_until
 
-ROOT = Path(__file__).parents[3]
 A, B, C = (invoice(line(price, "2")) for price in ("50.00", "60.00", "70.00"))
 DUPLICATE_MODES = ["error", "cached_response", "off"]
 
@@ -27,7 +21,7 @@ DUPLICATE_MODES = ["error", "cached_response", "off"]
 @pytest.fixture(scope="session")
 def ends(ax_system):
     """Client and look-up, shared: a sink keeps its memory in neither of them."""
-    client, lookup = AifClient(ax_system.aif_settings()), InvoiceLookup(ax_system.sql_settings())
+    client, lookup = AifClient(ax_system.aif_settings()), DocumentLookup(ax_system.sql_settings())
     yield client, lookup
     asyncio.run(client.close())
     asyncio.run(lookup.close())
@@ -230,9 +224,7 @@ class TestSql:
         microsoft = {"driver": microsoft_driver, "encrypt": "no", "server_certificate": None}
         for settings in ({"driver": "FreeTDS"}, microsoft):
             found = look_up(ax, invoice_id, **settings)
-            assert [(item.reference, str(item.rec_id)) for item in found] == [
-                (confirmation.reference, confirmation.ax_id)
-            ]
+            assert [(item.reference, item.ax_id) for item in found] == [(confirmation.reference, confirmation.ax_id)]
 
     def test_a_broken_connection_is_opened_again(self, ax, sink_of, invoice_id):
         sink = sink_of()
@@ -251,9 +243,9 @@ class TestSql:
 
 def look_up(ax, invoice_id, **settings):
     async def once():
-        lookup = InvoiceLookup(ax.sql_settings(**settings))
+        lookup = DocumentLookup(ax.sql_settings(**settings))
         try:
-            return await lookup.documents("USMF", "ZyQ04o", invoice_id)
+            return await lookup.invoices("USMF", f"FB:ZyQ04o:{invoice_id}:")
         finally:
             await lookup.close()
 
@@ -285,34 +277,3 @@ class TestKill:
         confirmation = apply(sink_of(timeout_seconds=3), command)
         assert confirmation.outcome is AxOutcome.CREATED
         assert len(ax.invoices(invoice_id)) == 1
-
-
-def kill_when(ax, command, prior, reached):
-    """Start a sink process on `command`, SIGKILL it as soon as `reached`."""
-    given = {
-        "aif": msgspec.to_builtins({**ax.aif_settings().model_dump(exclude={"password"})}),
-        "sql": {**ax.sql_settings().model_dump(mode="json"), "password": ax.sql_settings().password.get_secret_value()},
-        "command": msgspec.to_builtins(command),
-        "prior": msgspec.to_builtins(prior),
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.aif.crashing_sink"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    watchdog = threading.Timer(30, process.kill)
-    watchdog.start()
-    try:
-        process.stdin.write(json.dumps(given))
-        process.stdin.close()
-        assert process.stdout.readline() == "ready\n"
-        poll_until(reached, 15, "the killed process did not come so far")
-    finally:
-        process.kill()
-        rest = process.stdout.read()
-        process.stdout.close()
-        process.wait()
-        watchdog.cancel()
-    assert rest == "", "the process was to be killed before it knew the outcome"

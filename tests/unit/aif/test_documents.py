@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from connectors.ax.aif_documents import (
+    CUSTOMER_NAMESPACE,
     ORGANIZATION_TYPE,
     PERSON_TYPE,
     criterion,
@@ -50,9 +51,9 @@ class TestCustomer:
         assert cust_table(our_account_number="FBZy-7")["OurAccountNum"] == "FBZy-7"
 
     def test_is_an_organization_or_a_person_by_type(self):
-        assert cust_table()["DirParty"][0]["xsi:type"] == ORGANIZATION_TYPE
+        assert cust_table()["DirParty"][0]["xsi:type"] == f"{{{CUSTOMER_NAMESPACE}}}{ORGANIZATION_TYPE}"
         person = cust_table(party_type=PartyType.PERSON, first_name="Zoë", last_name="Ng")["DirParty"][0]
-        assert person["xsi:type"] == PERSON_TYPE
+        assert person["xsi:type"] == f"{{{CUSTOMER_NAMESPACE}}}{PERSON_TYPE}"
         assert person["PersonName"] == [{"class": "entity", "FirstName": "Zoë", "LastName": "Ng"}]
 
     def test_a_person_without_split_name_has_no_person_name(self):
@@ -141,7 +142,7 @@ class TestText:
         table = customer_payload(customer(name="A\x01B", dimensions={"Dep\x02t": "0\x03"}), typed)["CustTable"][0]
         assert table["DirParty"][0]["Name"] == "AB"
         assert table["DefaultDimension"] == {"Values": {"Value": [{"Name": "Dept", "Value": "0"}]}}
-        assert criterion("OurAccountNum", "FB\x01")["_value_1"][0]["CriteriaElement"]["Value1"] == "FB"
+        assert criterion("CustTable", "OurAccountNum", "FB\x01")["_value_1"][0]["CriteriaElement"]["Value1"] == "FB"
 
 
 @pytest.mark.parametrize(

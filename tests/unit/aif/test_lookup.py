@@ -1,4 +1,4 @@
-"""The look-up of free-text invoices: which rows it asks for."""
+"""The look-up of documents in AX: which rows it asks for."""
 
 import asyncio
 from typing import ClassVar
@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 
 from connectors.ax import lookup as lookup_module
-from connectors.ax.lookup import INITIAL_PARTITION, FoundDocument, InvoiceLookup, like_prefix
+from connectors.ax.lookup import INITIAL_PARTITION, DocumentLookup, FoundDocument, like_prefix
 from schemas.failures import FatalError, RetryableError
 from streams.runtime.settings import AxSqlSettings
 
@@ -48,9 +48,9 @@ def connections(monkeypatch):
 
 def look_up(times=1, **settings):
     async def calls():
-        lookup = InvoiceLookup(AxSqlSettings(), **settings)
+        lookup = DocumentLookup(AxSqlSettings(), **settings)
         try:
-            return [await lookup.documents("USMF", "Zy_1", 7) for _ in range(times)][-1]
+            return [await lookup.invoices("USMF", "FB:Zy_1:7:") for _ in range(times)][-1]
         finally:
             await lookup.close()
 
@@ -58,8 +58,8 @@ def look_up(times=1, **settings):
 
 
 def test_asks_for_the_references_of_one_invoice_in_company_and_partition(connections):
-    FakeConnection.found = [{"CUSTOMERREF": "FB:Zy_1:7:1:aa", "RECID": 5637144577}]
-    assert look_up() == [FoundDocument("FB:Zy_1:7:1:aa", 5637144577)]
+    FakeConnection.found = [{"REFERENCE": "FB:Zy_1:7:1:aa", "AXID": 5637144577, "NUMBER": "FTI-1"}]
+    assert look_up() == [FoundDocument("FB:Zy_1:7:1:aa", "5637144577", "FTI-1")]
     assert connections[0].asked == [(INITIAL_PARTITION, "usmf", "FB:Zy!_1:7:%")]
 
 
@@ -88,12 +88,12 @@ def test_opens_a_new_connection_after_a_failure(connections):
     FakeConnection.found = RetryableError("sql_connection_lost", "gone")
 
     async def calls():
-        lookup = InvoiceLookup(AxSqlSettings())
+        lookup = DocumentLookup(AxSqlSettings())
         with pytest.raises(RetryableError):
-            await lookup.documents("usmf", "Zy", 7)
+            await lookup.invoices("usmf", "FB:Zy:7:")
         assert connections[0].closed
         FakeConnection.found = []
-        await lookup.documents("usmf", "Zy", 7)
+        await lookup.invoices("usmf", "FB:Zy:7:")
         await lookup.close()
 
     asyncio.run(calls())

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.ax.aif_failures import UNCLEAR
-from connectors.ax.invoice_state import Reference
+from connectors.ax.document_state import Reference
 from connectors.ax.sink import AxSink
 from schemas.failures import PoisonError, RetryableError
 from schemas.records import AxOperation, AxOutcome
@@ -100,13 +100,13 @@ class TestInvoice:
         confirmation = apply(new_sink(ax), upsert(A))
         assert (confirmation.outcome, confirmation.revision) == (AxOutcome.CREATED, 1)
         assert confirmation.reference == f"FB:ZyQ04o:9001:1:{confirmation.document_hash}"
-        assert confirmation.ax_id == str(ax.invoices[0].rec_id)
+        assert confirmation.ax_id == str(ax.invoices_held[0].rec_id)
         assert confirmation.invoice == A
 
     def test_that_ax_has_is_left_alone(self, ax):
         apply(new_sink(ax), upsert(A))
         confirmation = apply(new_sink(ax), upsert(A))
-        assert (confirmation.outcome, len(ax.invoices)) == (AxOutcome.ALREADY_PRESENT, 1)
+        assert (confirmation.outcome, len(ax.invoices_held)) == (AxOutcome.ALREADY_PRESENT, 1)
         assert confirmation.invoice == A
 
     def test_change_reverses_and_creates_in_one_call(self, ax):
@@ -115,8 +115,8 @@ class TestInvoice:
         confirmation = apply(sink, upsert(B, step=1), prior)
         assert (confirmation.outcome, confirmation.revision) == (AxOutcome.CORRECTED, 2)
         assert len(ax.message_ids) == 2
-        assert reversal_adds_to_nothing(A, ax.invoices[1].invoice)
-        assert confirmation.ax_id == str(ax.invoices[2].rec_id)
+        assert reversal_adds_to_nothing(A, ax.invoices_held[1].invoice)
+        assert confirmation.ax_id == str(ax.invoices_held[2].rec_id)
         assert ax.balance == B.total
 
     def test_change_needs_the_document_that_is_reversed(self, ax):
@@ -156,7 +156,7 @@ class TestInvoice:
         prior = cross_reference(apply(sink, upsert(A)))
         for _ in range(3):
             assert apply(sink, cancel(prior, step=1), prior).outcome is AxOutcome.CANCELLED
-        assert len(ax.invoices) == 2
+        assert len(ax.invoices_held) == 2
 
     def test_cancellation_carries_the_document_itself(self, ax):
         prior = cross_reference(apply(new_sink(ax), upsert(A)))
@@ -165,7 +165,7 @@ class TestInvoice:
 
     def test_cancellation_of_what_ax_never_had_writes_nothing(self, ax):
         assert apply(new_sink(ax), cancel(None)).outcome is AxOutcome.CANCELLED
-        assert ax.invoices == []
+        assert ax.invoices_held == []
 
     def test_comes_back_after_a_cancellation(self, ax):
         sink = new_sink(ax)
@@ -195,7 +195,7 @@ class TestInvoice:
         assert confirmation.outcome is (AxOutcome.CANCELLED if cancelled else AxOutcome.UNCHANGED)
         assert cross_reference(confirmation).source_changed_at == newest.source_changed_at
         assert ax.balance == (0 if cancelled else B.total)
-        assert len(ax.invoices) == (2 if cancelled else 3)
+        assert len(ax.invoices_held) == (2 if cancelled else 3)
 
     def test_command_that_a_cancellation_overtook_stays_cancelled(self, ax):
         sink = new_sink(ax)
@@ -215,7 +215,7 @@ class TestUnclearOutcome:
         ax.duplicates, ax.failure_consumes_id, ax.ends = duplicates, consumed, deque([end])
         confirmation = apply(new_sink(ax), upsert(A))
         assert confirmation.outcome is AxOutcome.CREATED
-        assert [Reference.parse(item.reference).revision for item in ax.invoices] == [1]
+        assert [Reference.parse(item.reference).revision for item in ax.invoices_held] == [1]
 
     @pytest.mark.parametrize("end", ["lost_before", "lost_after", "deadlock", "generic_after"])
     def test_repeats_the_same_message_id(self, ax, end):
@@ -231,7 +231,7 @@ class TestUnclearOutcome:
             apply(new_sink(ax), upsert(A))
         apply(new_sink(ax), upsert(A))
         assert ax.balance == A.total
-        assert len(ax.invoices) == 1
+        assert len(ax.invoices_held) == 1
         assert len(set(ax.message_ids)) == 1
 
     def test_of_a_correction_ends_with_one_correction(self, ax):
@@ -239,7 +239,7 @@ class TestUnclearOutcome:
         prior = cross_reference(apply(sink, upsert(A)))
         ax.ends = deque(["lost_after"])
         assert apply(sink, upsert(B, step=1), prior).outcome is AxOutcome.CORRECTED
-        assert len(ax.invoices) == 3
+        assert len(ax.invoices_held) == 3
         assert ax.balance == B.total
 
     def test_that_lasts_is_held(self, ax):
@@ -253,17 +253,17 @@ class TestUnclearOutcome:
         """A cached answer to a message whose document somebody has deleted in AX since."""
         ax.duplicates = "cached_response"
         apply(new_sink(ax), upsert(A))
-        ax.invoices.clear()
+        ax.invoices_held.clear()
         confirmation = apply(new_sink(ax), upsert(A))
         assert confirmation.outcome is AxOutcome.CREATED
         assert ax.balance == A.total
 
     def test_that_doubled_all_the_same_is_told(self, ax):
         apply(new_sink(ax), upsert(A))
-        ax.invoices.append(ax.invoices[0])
+        ax.invoices_held.append(ax.invoices_held[0])
         with pytest.raises(PoisonError) as caught:
             apply(new_sink(ax), upsert(A))
-        assert caught.value.code == "invoice_doubled"
+        assert caught.value.code == "document_doubled"
 
 
 ENDS = st.lists(
@@ -311,7 +311,7 @@ def test_any_history_with_crashes_and_replays_ends_in_the_wanted_state(wanted, e
             settle(command)
     last = wanted[-1]
     assert ax.balance == (last.total if last else Decimal(0))
-    references = [item.reference for item in ax.invoices]
+    references = [item.reference for item in ax.invoices_held]
     assert len(set(references)) == len(references)
 
 

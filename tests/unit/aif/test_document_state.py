@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.ax.invoice_state import (
+from connectors.ax.document_state import (
+    KIND_CODES,
     Cancel,
     Correct,
     Create,
@@ -13,6 +14,7 @@ from connectors.ax.invoice_state import (
     Reference,
     Unknown,
     decide,
+    document_of,
     reference_prefix,
 )
 from schemas.failures import PoisonError
@@ -26,7 +28,7 @@ DOCUMENTS = {"aaaa": A, "bbbb": B, "cccc": C}
 def plan(wanted: str | None, *found: str, known: dict[str, FreeTextInvoice] | None = None) -> Decision:
     return decide(
         account_id="Zy",
-        invoice_id=7,
+        document="7",
         wanted_hash=wanted,
         found=found,
         known=DOCUMENTS if known is None else known,
@@ -34,7 +36,24 @@ def plan(wanted: str | None, *found: str, known: dict[str, FreeTextInvoice] | No
 
 
 def ref(revision: int, document_hash: str, *, reversal: bool = False) -> Reference:
-    return Reference("Zy", 7, revision, document_hash, reversal)
+    return Reference("Zy", "7", revision, document_hash, reversal)
+
+
+class TestKinds:
+    def test_an_invoice_keeps_the_references_that_it_always_had(self):
+        assert document_of("invoice", 9001) == "9001"
+
+    def test_no_two_kinds_share_a_document(self):
+        documents = {document_of(kind, 7) for kind in KIND_CODES}
+        assert len(documents) == len(KIND_CODES)
+
+    def test_a_kind_without_documents_is_refused(self):
+        with pytest.raises(PoisonError) as caught:
+            document_of("client", 7)
+        assert caught.value.code == "kind_unsupported"
+
+    def test_another_kind_with_the_same_id_is_not_seen(self):
+        assert plan("aaaa", "FB:Zy:CN7:1:aaaa", "FB:Zy:EX7:1:aaaa") == Create(ref(1, "aaaa"))
 
 
 class TestReference:
@@ -46,15 +65,15 @@ class TestReference:
 
     @given(
         account=st.text("abcXYZ0189:_%", min_size=1),
-        invoice=st.integers(0, 10**12),
+        document=st.from_regex(r"\A(|CN|EX|PM|BL|BP)[0-9]{1,12}\Z"),
         revision=st.integers(1, 9999),
         digest=st.text("0123456789abcdef", min_size=1, max_size=16),
         reversal=st.booleans(),
     )
-    def test_is_read_back_from_its_text(self, account, invoice, revision, digest, reversal):
-        reference = Reference(account, invoice, revision, digest, reversal)
+    def test_is_read_back_from_its_text(self, account, document, revision, digest, reversal):
+        reference = Reference(account, document, revision, digest, reversal)
         assert Reference.parse(str(reference)) == reference
-        assert str(reference).startswith(reference_prefix(account, invoice))
+        assert str(reference).startswith(reference_prefix(account, document))
 
     @pytest.mark.parametrize("text", ["", "PO-77", "FB:Zy:7", "FB:Zy:7:0:aaaa", "FB:Zy:x:1:aaaa", "FB:Zy:7:1:"])
     def test_of_somebody_else_is_none(self, text):
@@ -97,7 +116,7 @@ class TestWantedDocument:
 
     def test_with_a_reference_that_ax_would_cut_is_refused(self):
         with pytest.raises(PoisonError, match="longer than 60") as caught:
-            decide(account_id="Z" * 40, invoice_id=10**9, wanted_hash="0" * 16, found=(), known={})
+            decide(account_id="Z" * 40, document=str(10**9), wanted_hash="0" * 16, found=(), known={})
         assert caught.value.code == "reference_too_long"
 
 
@@ -129,7 +148,7 @@ class TestDoubles:
     def test_are_told_and_nothing_is_added(self, found):
         with pytest.raises(PoisonError) as caught:
             plan("cccc", *found)
-        assert caught.value.code == "invoice_doubled"
+        assert caught.value.code == "document_doubled"
 
 
 def apply(found: list[str], wanted: str | None) -> None:
