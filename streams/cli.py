@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from schemas import topics as declared
+from streams.ax_commands import doctor_app
 from streams.capture_commands import app as capture_app
 from streams.flow_commands import app as flows_app
 from streams.terminal import (
@@ -43,7 +44,7 @@ topics_app = typer.Typer(
 )
 schemas_app = typer.Typer(name="schemas", help="Avro schemas: this release's, the registry's.", no_args_is_help=True)
 config_app = typer.Typer(name="config", help="Settings: what is in force.", no_args_is_help=True)
-for group in (topics_app, schemas_app, flows_app, config_app, capture_app):
+for group in (topics_app, schemas_app, flows_app, config_app, capture_app, doctor_app):
     app.add_typer(group)
 
 

@@ -212,6 +212,12 @@ class SqlConnection:
             raise failure_of(error, action, self._driver, connecting=True) from None
         self._connection.timeout = settings.query_timeout_seconds
 
+    @property
+    def driver_version(self) -> str:
+        """File name and version of the driver that was loaded."""
+        name = self._connection.getinfo(pyodbc.SQL_DRIVER_NAME)
+        return f"{name} {self._connection.getinfo(pyodbc.SQL_DRIVER_VER)}"
+
     def rows(self, sql: str, *parameters: Any, action: str) -> list[Row]:
         """All rows of one query. `action` opens the message of a failure: "reading capture instances"."""
         return [row for block in self.blocks(sql, *parameters, action=action, block_rows=10_000) for row in block]

@@ -95,6 +95,10 @@ BY_NUMBER: dict[int, Verdict] = {
     18488: _fatal("sql_login_failed", "the password must be changed; set a new one"),
     229: _fatal("sql_no_rights", "grant SELECT on the source tables and on SCHEMA::cdc to the reader's login"),
     230: _fatal("sql_no_rights", "grant SELECT on all captured columns to the reader's login"),
+    # A management view without VIEW DATABASE STATE, without VIEW SERVER STATE, and what follows both.
+    262: _fatal("sql_no_rights", "grant VIEW DATABASE STATE to the reader's login"),
+    300: _fatal("sql_no_rights", "grant VIEW SERVER STATE to the reader's login, or do without"),
+    297: _fatal("sql_no_rights", "the login lacks the right to look at this view"),
     916: _fatal("sql_no_rights", "the login has no user in the database; create one"),
     313: _fatal("cdc_range_invalid", "the LSN range is outside the change table's validity; take a new snapshot"),
     208: _fatal("sql_object_missing", "an object is gone or hidden from the login; is CDC enabled on the table?"),

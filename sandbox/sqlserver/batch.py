@@ -1,7 +1,7 @@
 """A batch of T-SQL cut into steps: transaction and session commands, procedure calls, variables, plain statements.
 
 sqlglot reads single statements; what surrounds them (`SET ...`, `BEGIN TRANSACTION`, `EXEC`, `DECLARE`) is recognised
-here. Control flow (`IF`, `WHILE`, `TRY`) is not simulated, except the guard that drivers put around a commit.
+here. Of control flow only `IF condition statement` is simulated (no `BEGIN`, `ELSE`, `WHILE`, `TRY`).
 """
 
 from __future__ import annotations
@@ -46,7 +46,15 @@ class Plain:
     text: str = field(compare=True)
 
 
-Step = Control | Call | Assign | Plain
+@dataclass(frozen=True)
+class Condition:
+    """`IF condition statement`: one statement, without BEGIN and ELSE."""
+
+    text: str
+    body: tuple[Step, ...]
+
+
+Step = Control | Call | Assign | Plain | Condition
 
 _END = r"(?=\s|;|$)"
 # Order matters: the first that matches at the start of the remaining text wins and is cut off.
@@ -105,6 +113,7 @@ _STARTERS = {
     "PRINT",
     "TRUNCATE",
 }
+_CHANGES = {"INSERT", "UPDATE", "DELETE", "SET"}
 _NOT_STARTERS_BEFORE = {"COLUMN", "CONSTRAINT"}
 
 
@@ -137,9 +146,20 @@ def _step(text: str) -> list[Step]:
         return [_declaration(part) for part in split_commas(match[1])]
     if match := _SET.match(text):
         return [Assign(match[1].lower(), "", match[2])]
+    if text[:2].upper() == "IF" and (condition := _condition(text)):
+        return [condition]
     if match := _PROGRAM.match(text):
         raise SqlError(40000, f"T-SQL programs are not simulated ({match[1].upper()}).")
     return [Plain(text)]
+
+
+def _condition(text: str) -> Condition | None:
+    """`IF condition statement`; None for what has no statement of one kind that may follow."""
+    found = [word for word in words(text) if not word.depth]
+    if any(word.upper == "ELSE" for word in found):
+        return None
+    start = next((word.start for word in found[1:] if word.upper in _STARTERS | _CHANGES), 0)
+    return Condition(text[2:start].strip(), tuple(steps(text[start:]))) if start else None
 
 
 def _declaration(text: str) -> Assign:
@@ -162,12 +182,19 @@ def _segments(text: str) -> list[str]:
     """Cut at semicolons, and before statements that begin a line."""
     found = words(text)
     cuts: list[tuple[int, int]] = []
+    first = True
+    guarded = False  # behind IF, whose statement may begin a line and still belongs to it
     for index, word in enumerate(found):
         if word.depth:
             continue
-        if word.raw == ";":
+        if first:
+            first, guarded = False, word.upper == "IF"
+        elif word.raw == ";":
             cuts.append((word.start, word.end))
-        elif index and word.upper in _STARTERS and word.line > found[index - 1].line:
+            first = True
+        elif word.upper in _STARTERS and guarded:
+            guarded = False
+        elif word.upper in _STARTERS and word.line > found[index - 1].line:
             following = found[index + 1].upper if index + 1 < len(found) else ""
             if following not in _NOT_STARTERS_BEFORE:
                 cuts.append((word.start, word.start))

@@ -60,6 +60,7 @@ class Engine:
         self._in_msdb = False
         self.login = login
         self.spid = spid
+        self.encrypted = False
 
     @property
     def database(self) -> str:
@@ -115,8 +116,13 @@ class Engine:
             if fault.ends_transaction:
                 await self.rollback()
             raise
-        variables = dict(parameters)
-        for step in batch.steps(text):
+        async for result in self._steps(batch.steps(text), dict(parameters), streamed=streamed):
+            yield result
+
+    async def _steps(
+        self, steps: Sequence[batch.Step], variables: dict[str, Any], *, streamed: bool
+    ) -> AsyncIterator[Result]:
+        for step in steps:
             match step:
                 case batch.Control():
                     result = await self._control(step)
@@ -127,6 +133,11 @@ class Engine:
                 case batch.Call():
                     for result in await self._call(step, variables):
                         yield result
+                case batch.Condition():
+                    found = await self._plain(f"SELECT CASE WHEN {step.text} THEN 1 ELSE 0 END", variables)
+                    if found[0].rows[0][0]:
+                        async for result in self._steps(step.body, variables, streamed=streamed):
+                            yield result
                 case batch.Plain():
                     async for result in self._answers(step.text, variables, streamed=streamed):
                         yield result

@@ -51,6 +51,7 @@ _BY_SQLSTATE: dict[str, tuple[int, int]] = {
     "57P01": (596, 21),  # session killed
 }
 
+_SERVER_VIEWS = ("dm_server_services", "dm_exec_connections")
 _DEADLOCK = (
     "Transaction (Process ID {spid}) was deadlocked on lock resources with another process and has been chosen as "
     "the deadlock victim. Rerun the transaction."
@@ -96,8 +97,17 @@ def from_postgres(error: psycopg.Error, spid: int) -> SqlError:
         return SqlError(2628, f"String or binary data would be truncated in table '{_table(error)}'.")
     if state == "23514" and (diagnostics.constraint_name or "").startswith("max_text_repl_size_"):
         return SqlError(7139, "Length of LOB data to be replicated exceeds configured maximum 65536.")
+    if state == "42501" and (view := re.search(r"\bdm_\w+", text)):
+        return _state_denied(view[0])
     number, severity = _BY_SQLSTATE.get(state, (50000, 16))
     return SqlError(number, _wording(number, text, error, spid), severity)
+
+
+def _state_denied(view: str) -> SqlError:
+    """A management view without its right: numbers of their own, one for the server's and one for the database's."""
+    if view in _SERVER_VIEWS:
+        return SqlError(300, "VIEW SERVER STATE permission was denied on object 'server', database 'master'.", 14)
+    return SqlError(262, "VIEW DATABASE STATE permission denied in the database.", 14)
 
 
 def _table(error: psycopg.Error) -> str:

@@ -12,6 +12,7 @@ import psycopg
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
 
     from sandbox.sqlserver.capture_job import CaptureJob
 
@@ -47,6 +48,15 @@ async def publish(dsn: str, relation: str, job: CaptureJob) -> None:
         async with connection.cursor().copy("COPY sys.scan_sessions FROM STDIN") as copy:
             for session in job.sessions:
                 await copy.write_row(_session_row(session))
+
+
+async def publish_connections(dsn: str, encrypted: Mapping[int, bool]) -> None:
+    """Write who is connected, by session id, and whether under TLS."""
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        await connection.execute("DELETE FROM sys.connections")
+        async with connection.cursor().copy("COPY sys.connections FROM STDIN") as copy:
+            for spid, safe in encrypted.items():
+                await copy.write_row((spid, "TCP", "TRUE" if safe else "FALSE", "SQL"))
 
 
 def _session_row(session: ScanSession) -> list[Any]:

@@ -199,6 +199,9 @@ class SqlServer:
         """Fill a management view that is only written when somebody asks."""
         if relation in ("dm_cdc_log_scan_sessions", "dm_server_services"):
             await scan_sessions.publish(self.dsn, relation, self.capture_job)
+        elif relation == "dm_exec_connections":
+            encrypted = {spid: engine.encrypted for spid, (engine, _) in self._sessions.items()}
+            await scan_sessions.publish_connections(self.dsn, encrypted)
 
     async def kill(self, spid: int) -> None:
         """KILL: end another session."""

@@ -65,6 +65,7 @@ class Session:
             await self._refuse(login, error)
             return
         self._channel.spid = self._engine.spid
+        self._engine.encrypted = self._channel.encrypted
         await self._channel.send(welcome(login, self._engine.database))
         self._channel.packet_bytes = login.packet_bytes
         try:

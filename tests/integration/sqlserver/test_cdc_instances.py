@@ -248,11 +248,17 @@ class TestRights:
         connection = connect(user=reader, password="Pass-1")
         with pytest.raises(pyodbc.ProgrammingError) as denied:
             connection.execute("SELECT * FROM sys.dm_cdc_log_scan_sessions")
-        assert error_number(denied.value) == 229
+        assert error_number(denied.value) == 262
         sql_server.execute(f"GRANT VIEW DATABASE STATE TO {reader}")
         assert connection.execute("SELECT COUNT(*) FROM sys.dm_cdc_log_scan_sessions").fetchval() >= 0
-        with pytest.raises(pyodbc.ProgrammingError):
+        with pytest.raises(pyodbc.ProgrammingError) as denied:
             connection.execute("SELECT * FROM sys.dm_server_services")
+        assert error_number(denied.value) == 300
+
+    def test_only_an_owner_may_stop_the_capture_job(self, connect, reader, error_number):
+        with pytest.raises(pyodbc.Error) as refused:
+            connect(user=reader, password="Pass-1").execute("EXEC sys.sp_cdc_stop_job N'capture'")
+        assert error_number(refused.value) == 22904
 
     def test_only_an_owner_may_enable(self, connect, table, reader, error_number):
         name = table(COLUMNS)

@@ -18,6 +18,8 @@ COMMANDS = [
     ["listen"],
     ["poll"],
     ["capture"],
+    ["capture", "plan"],
+    ["doctor", "ax"],
     ["demo"],
     ["topics", "plan"],
     ["topics", "apply"],
