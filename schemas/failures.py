@@ -3,6 +3,7 @@
     Failure
     ├── RetryableError   the same call may work later        → back off inside a budget, then hold or dead-letter
     ├── PoisonError      this record can never work          → dead-letter queue, count, go on
+    │   └── AmbiguousError   several answers fit             → the same, with the candidates: a person decides
     └── FatalError       we are broken or misconfigured      → stop without committing, exit code 1
 
 Grouped by who can recover, not by technology. Anything that is none of the three is treated as fatal: an unknown
@@ -50,6 +51,16 @@ class PoisonError(Failure):
     def __init__(self, code: str, message: str, *, field: str | None = None) -> None:
         super().__init__(code, message)
         self.field = field
+
+
+class AmbiguousError(PoisonError):
+    """Several things fit, and only a person can say which. `candidates` name them, the best first."""
+
+    failure_class = "ambiguous"
+
+    def __init__(self, code: str, message: str, *, field: str | None = None, candidates: tuple[str, ...] = ()) -> None:
+        super().__init__(code, message, field=field)
+        self.candidates = candidates
 
 
 class FatalError(Failure):

@@ -21,13 +21,15 @@ from schemas.failures import Failure
 from streams.flows import flow_files, load_flows
 from streams.runtime.settings import load_settings
 from streams.transforms.declared_yaml import DeclarationError, read_yaml
-from streams.transforms.examples import decided, differences, example_of, plain
+from streams.transforms.examples import coverage_of, decided, differences, example_of, plain
+from streams.transforms.expressions.reference import expression_page
 from streams.transforms.flow import Flow, Flows
 from streams.transforms.release import compile_flows
 from streams.transforms.run import Step, StepOutput
 
 _EXIT_FAILED = 1
 _EXIT_USAGE = 2
+_SHOWN_GAPS = 20
 # Examples of this release; an operator keeps those of his own flows beside them.
 _EXAMPLES = Path("tests/unit/transforms/golden")
 
@@ -139,6 +141,56 @@ def run_examples(
         Console().print(f"{len(rows)} examples, {failed} differ")
     if failed:
         raise typer.Exit(_EXIT_FAILED)
+
+
+@app.command("coverage", epilog="Example: freshax flows coverage expenses-to-ax --master master.json")
+def show_coverage(
+    flow: Annotated[str | None, typer.Argument(help="Name of the flow; all when not given.")] = None,
+    master: Annotated[
+        Path | None, typer.Option("--master", help="JSON or YAML with `rows` (categories, projects …) and `ledgers`.")
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Ask every decision table for all combinations: which have no rule, which rows stand idle, what AX refuses."""
+    flows = _flows()
+    chosen = list(flows.values()) if flow is None else [_named(flows, flow)]
+    given = {} if master is None else _read(master)
+    try:
+        reports = [report for one in chosen for report in coverage_of(one, given)]
+    except DeclarationError as reason:
+        _fail(_EXIT_USAGE, f"{master}: {reason.message}")
+    if output is Output.JSON:
+        _json(plain(reports))
+    else:
+        _print_coverage(reports)
+    if any(report["uncovered"] or report["refused_by_ax"] for report in reports):
+        raise typer.Exit(_EXIT_FAILED)
+
+
+def _print_coverage(reports: list[dict[str, Any]]) -> None:
+    console = Console(soft_wrap=True)
+    for report in reports:
+        gaps = len(report["uncovered"])
+        bound = "" if report["complete"] else ", the first of more"
+        shares = ", ".join(f"row {index}: {count}" for index, count in enumerate(report["answered_by"]))
+        place = f"{report['flow']} {report['place']}"
+        console.print(
+            f"{place}: {report['asked']} combinations{bound}, {gaps} without a rule ({shares})",
+            style="red" if gaps or report["refused_by_ax"] else None,
+            markup=False,
+        )
+        for chosen in report["uncovered"][:_SHOWN_GAPS]:
+            console.print("    " + ", ".join(f"{axis} = {value}" for axis, value in chosen.items()), markup=False)
+        if gaps > _SHOWN_GAPS:
+            console.print(f"    and {gaps - _SHOWN_GAPS} more (--output json has all)", markup=False)
+        for line in report["refused_by_ax"]:
+            console.print(f"    {line}", markup=False)
+
+
+@app.command("functions", epilog="Example: freshax flows functions > docs/expressions.md")
+def functions() -> None:
+    """Print the page about the expression language, as Markdown."""
+    sys.stdout.write(expression_page())
 
 
 def compare(flow: Flow, given: Path) -> list[str]:

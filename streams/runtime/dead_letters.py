@@ -15,7 +15,7 @@ from importlib.metadata import version
 from typing import Protocol
 
 from schemas import headers, topics
-from schemas.failures import PoisonError
+from schemas.failures import AmbiguousError, PoisonError
 from streams.runtime import metrics
 from streams.runtime.producer import OutRecord
 
@@ -67,6 +67,8 @@ def dead_letter(origin: Origin, failure: PoisonError, *, stage: str, attempts: i
         headers.DLQ_FIRST_SEEN: now.isoformat(),
         headers.DLQ_RELEASE: version("freshax"),
     }
+    if isinstance(failure, AmbiguousError):
+        history[headers.DLQ_CANDIDATES] = ", ".join(failure.candidates)[:_MAX_MESSAGE]
     kept = [(name, value) for name, value in origin.headers if name not in history]
     added = [(name, value.encode()) for name, value in history.items()]
     return OutRecord(topics.DLQ.name, origin.key, origin.value, [*kept, *added])

@@ -62,7 +62,9 @@ def checked(adapter: TypeAdapter[D], file: str, value: Mapping[str, Any]) -> D:
 
 def _names_a_member(part: int | str) -> bool:
     """True for what pydantic puts into the place of an error to name a union's member: it is no key of the file."""
-    return isinstance(part, str) and (part in _MEMBERS or part.startswith(("literal[", "dict[")))
+    return isinstance(part, str) and (
+        part in _MEMBERS or part.startswith(("literal[", "dict[", "constrained-str", "list["))
+    )
 
 
 _MEMBERS = frozenset({"Map", "str", "bool", "int", "decimal"})

@@ -13,6 +13,8 @@ from streams.transforms.expressions import Expression, Scope
 
 Environment = Mapping[str, Any]
 Answer = str | Mapping[str, str] | None
+# A decision table, or one expression.
+Declared = Sequence[DecisionRow] | str
 # The one table whose answers are dimension → value, both texts of AX.
 DIMENSIONS = "dimensions"
 _DIMENSION_VALUE_LENGTH = 30
@@ -55,20 +57,37 @@ class DecisionTable:
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """All decision tables of one step."""
+    """All derived values of one step; a later one can read an earlier one of the same step."""
 
-    tables: tuple[DecisionTable, ...]
+    tables: tuple[DecisionTable | tuple[str, Expression], ...]
 
     def derive(self, env: Environment) -> dict[str, Any]:
-        """Answer per table's name. Raises PoisonError as `DecisionTable.answer`."""
-        return {table.name: table.answer(env) for table in self.tables}
+        """Answer per name, those of `env` not included. Raises PoisonError as `DecisionTable.answer`."""
+        answers: dict[str, Any] = {}
+        before = env.get("derived", {})
+        for table in self.tables:
+            seen = {**env, "derived": {**before, **answers}}
+            if isinstance(table, DecisionTable):
+                answers[table.name] = table.answer(seen)
+            else:
+                answers[table[0]] = table[1](seen)
+        return answers
 
 
-def compile_derivation(
-    key: str, declared: Mapping[str, Sequence[DecisionRow]], scope: Scope, problems: Problems
-) -> Derivation:
+def compile_derivation(key: str, declared: Mapping[str, Declared], scope: Scope, problems: Problems) -> Derivation:
     """Compile the decision tables under `key` of a flow file; what is wrong goes to `problems`."""
-    return Derivation(tuple(_table(f"{key}.{name}", name, rows, scope, problems) for name, rows in declared.items()))
+    tables: list[DecisionTable | tuple[str, Expression]] = []
+    known = scope.fields.get("derived") or frozenset()
+    for name, rows in declared.items():
+        place = f"{key}.{name}"
+        fields = {**scope.fields, "derived": known} if known else scope.fields
+        seen = Scope(fields, scope.constants, scope.tables)
+        if isinstance(rows, str):
+            tables.append((name, problems.expression(place, rows, seen)))
+        else:
+            tables.append(_table(place, name, rows, seen, problems))
+        known = known | {name} - {DIMENSIONS}
+    return Derivation(tuple(tables))
 
 
 def _table(key: str, name: str, rows: Sequence[DecisionRow], scope: Scope, problems: Problems) -> DecisionTable:

@@ -6,11 +6,12 @@ PoisonError with a code, the field and the remedy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from schemas.records import AxCommand, CrossReference, FreshBooksCommand
+from streams.transforms.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,12 @@ class Lookups(Protocol):
 
         Both sides are compared in the form that `streams.transforms.matching.normalise` gives.
         """
+
+    def rows_of(self, table: str, company: str) -> Iterable[Any]:
+        """All rows of an AX table in a company."""
+
+    def ledger(self, company: str) -> Ledger | None:
+        """AX's ledger of a company, None while it is not captured."""
 
     def settled(self, account_id: str, kind: str, freshbooks_id: int) -> bool:
         """True when the newest command for this document is known, and the cross-reference shows what it asked for.

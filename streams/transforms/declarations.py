@@ -113,7 +113,10 @@ class DecisionRow(Declared):
         return self
 
 
-DecisionRows = Annotated[list[DecisionRow], Field(min_length=1)]
+DecisionRows = (
+    Annotated[list[DecisionRow], Field(min_length=1)]
+    | Annotated[str, Field(min_length=1, description="One expression; the answer may be of any kind.")]
+)
 MAPPING: TypeAdapter[MappingFile] = TypeAdapter(MappingFile)
 TABLE: TypeAdapter[TableFile] = TypeAdapter(TableFile)
 

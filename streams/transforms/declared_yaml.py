@@ -24,7 +24,7 @@ class DeclarationError(FatalError):
         super().__init__("declaration_invalid", message)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Safe loader with a smaller set of implicit types."""
 
 
@@ -56,7 +56,7 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 def read_yaml(file: str, text: str) -> dict[str, Any]:
     """The mapping that `text` declares. Raises DeclarationError naming `file`, line and problem."""
     try:
-        value = yaml.load(text, _Loader)  # noqa: S506 - a subclass of SafeLoader
+        value = yaml.load(text, _Loader)  # noqa: S506 - a subclass of CSafeLoader
     except yaml.YAMLError as reason:
         raise DeclarationError(f"{file}: no readable YAML: {_one_line(reason)}; correct the line") from reason
     if value is None:

@@ -1,13 +1,14 @@
 """Examples of a flow: a record with the master data around it, decided dry, shown as plain values.
 
 An example is a mapping with `record` (fields of the trigger's record as JSON has them), and what the flow finds:
-`links` (cross-references), `rows` (table name → rows), `under_way` (a command is on its way), `now`, `overrides` of
-the flow's settings and tables. A `base` gives what examples of one flow have in common; `record` and `rows` of an
-example are laid over those of the base, key by key.
+`links` (cross-references), `rows` (table name → rows), `ledgers` (company → AX's ledger), `under_way` (a command is on
+its way), `now`, `overrides` of the flow's settings and tables. A `base` gives what examples of one flow have in
+common; `record` and `rows` of an example are laid over those of the base, key by key.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,10 +19,12 @@ import msgspec
 
 from schemas.failures import PoisonError
 from schemas.keys import ax_key, freshbooks_key
-from schemas.records import AxCommand, CrossReference, FreshBooksCommand, Record
+from schemas.records import AxCommand, CrossReference, FreshBooksCommand
+from streams.transforms.coverage import coverage
 from streams.transforms.decisions import Decision, Ignored, ParkedFor, Ready
 from streams.transforms.declared_yaml import DeclarationError
 from streams.transforms.flow import Flow
+from streams.transforms.ledger import Ledger
 from streams.transforms.matching import normalise
 from streams.transforms.run import StepOutput
 from streams.transforms.sources import AX_TABLES, FRESHBOOKS_TABLES
@@ -40,10 +43,12 @@ class MemoryMaster:
         rows: Mapping[str, Sequence[Any]] | None = None,
         *,
         under_way: bool = False,
+        ledgers: Mapping[str, Ledger] | None = None,
     ) -> None:
         self.links = list(links)
         self.rows = {name: list(of_table) for name, of_table in (rows or {}).items()}
         self.under_way = under_way
+        self.ledgers = dict(ledgers or {})
 
     def xref(self, account_id: str, kind: str, freshbooks_id: int) -> CrossReference | None:
         """The AX object of a FreshBooks entity."""
@@ -63,6 +68,14 @@ class MemoryMaster:
         wanted = normalise(field_name, value)
         own = (row for row in self.rows.get(table, ()) if row.company == company)
         return [row for row in own if normalise(field_name, getattr(row, field_name)) == wanted]
+
+    def rows_of(self, table: str, company: str) -> Sequence[Any]:
+        """All rows of a company."""
+        return [row for row in self.rows.get(table, ()) if row.company == company]
+
+    def ledger(self, company: str) -> Ledger | None:
+        """The ledger of a company."""
+        return self.ledgers.get(company)
 
     def settled(self, account_id: str, kind: str, freshbooks_id: int) -> bool:  # noqa: ARG002 - for all documents
         """Whether nothing is under way."""
@@ -94,13 +107,17 @@ def example_of(flow: Flow, given: Mapping[str, Any], base: Mapping[str, Any] | N
     fields = {**base.get("record", {}), **given.get("record", {})}
     rows = {**base.get("rows", {}), **given.get("rows", {})}
     links = given.get("links", base.get("links", []))
-    known = {"why", "source", "record", "rows", "links", "under_way", "now", "overrides"}
+    known = {"why", "source", "record", "rows", "links", "ledgers", "under_way", "now", "overrides"}
     for name in given.keys() - known:
         raise DeclarationError(f"example: {name}: unknown key; known are {', '.join(sorted(known))}")
     master = MemoryMaster(
         [_converted(CrossReference, {**_LINK_DEFAULTS, **link}, "links") for link in links],
         {name: _rows(name, of_table) for name, of_table in rows.items()},
         under_way=bool(given.get("under_way", False)),
+        ledgers={
+            company: _converted(Ledger, ledger, f"ledgers.{company}")
+            for company, ledger in given.get("ledgers", base.get("ledgers", {})).items()
+        },
     )
     record = _converted(flow.source.record, fields, "record").to_avro()
     now = datetime.fromisoformat(given["now"]) if "now" in given else NOW
@@ -114,7 +131,7 @@ def _rows(table: str, rows: Sequence[Any]) -> list[Any]:
     return [_converted(source.record, row, f"rows.{table}") for row in rows]
 
 
-def _converted(kind: type[Record], value: Any, place: str) -> Any:
+def _converted(kind: type[msgspec.Struct], value: Any, place: str) -> Any:
     try:
         return msgspec.convert(value, kind, strict=False)
     except (msgspec.ValidationError, ValueError) as reason:
@@ -125,6 +142,18 @@ def decided(flow: Flow, example: Example) -> tuple[list[StepOutput], dict[str, A
     """What each step did, and the outcome as plain values."""
     shown, outcome = flow.explain(example.record, example.master, example.now)
     return shown, plain_outcome(outcome)
+
+
+def coverage_of(flow: Flow, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Reports on the decision tables of a flow, over master data as an example has it."""
+    rows = {
+        name: [msgspec.to_builtins(row, builtin_types=(Decimal,)) for row in _rows(name, of_table)]
+        for name, of_table in given.get("rows", {}).items()
+    }
+    ledgers = given.get("ledgers", {})
+    ledger = _converted(Ledger, next(iter(ledgers.values())), "ledgers") if ledgers else None
+    reports = (coverage(decision, rows, ledger) for decision in flow.decision_tables)
+    return [{"flow": flow.name, **dataclasses.asdict(report)} for report in reports]
 
 
 def plain_outcome(outcome: Decision | PoisonError) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.failures import PoisonError
 from schemas.records import Record
+from streams.transforms.coverage import Decision as DecisionTableOfFlow
 from streams.transforms.decisions import Decision, Ignored, Lookups, ParkedFor, Ready
 from streams.transforms.run import Run, Step, StepOutput
 from streams.transforms.sources import Source
@@ -32,6 +33,9 @@ class Flow:
     currencies: frozenset[str]
     steps: tuple[Step, ...]
     ignored_codes: frozenset[str]
+    # FreshBooks' look-up data that the steps join with (`sources.FRESHBOOKS_TABLES`).
+    tables: frozenset[str] = frozenset()
+    decision_tables: tuple[DecisionTableOfFlow, ...] = ()
     writes_back: bool = True
 
     def decide(self, record: Mapping[str, Any], lookups: Lookups, now: datetime) -> Decision:

@@ -25,6 +25,8 @@ from streams.transforms.targets import TARGETS, TargetField
 
 Environment = Mapping[str, Any]
 _ROUNDINGS = {"half_even": ROUND_HALF_EVEN, "half_up": ROUND_HALF_UP}
+# So much of an unknown key is shown: enough to add the row.
+_SHOWN = 40
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -139,7 +141,9 @@ def _translate_by(table: LookupTable, on_unknown: str) -> Translate:
             return value
         if on_unknown == "reject":
             raise PoisonError(
-                "field_unknown", f"mapping {place}: not in table {table.name}; add a row for it", field=place
+                "field_unknown",
+                f"mapping {place}: {text[:_SHOWN]!r} is not in table {table.name}; add a row for it and redrive",
+                field=place,
             )
         losses.append(Loss(place, "dropped", f"not in table {table.name}"))
         return None

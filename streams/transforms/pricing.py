@@ -20,8 +20,10 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
+from msgspec.structs import replace
+
 from schemas.failures import PoisonError
-from schemas.records import Invoice, InvoiceLine
+from schemas.records import CreditNote, Invoice, InvoiceLine
 from streams.transforms.decisions import Loss
 from streams.transforms.money import EXACT, allocate, distribute, exponent_of, from_units, round_half_up, scaled
 from streams.transforms.taxes import LineTax, TaxTable
@@ -56,7 +58,30 @@ class PricedLine:
     tax_item_group: str | None
 
 
-def price(invoice: Invoice, pricing: Pricing, losses: list[Loss]) -> list[PricedLine]:
+@dataclass(frozen=True, slots=True)
+class Priceable:
+    """What pricing reads of an invoice or a credit note."""
+
+    currency_code: str
+    amount: Decimal
+    discount_percent: Decimal
+    discount_total: Decimal
+    lines: Sequence[InvoiceLine]
+
+
+def priceable(record: Invoice | CreditNote, *, negative: bool = False) -> Priceable:
+    """`record` to be priced; a credit note (it has no discount) is priced with its amounts negated."""
+    if negative:
+        lines = [replace(line, quantity=-line.quantity, amount=-line.amount) for line in record.lines]
+        return Priceable(record.currency_code, -record.amount, Decimal(0), Decimal(0), lines)
+    if isinstance(record, Invoice):
+        return Priceable(
+            record.currency_code, record.amount, record.discount_percent, record.discount_total, record.lines
+        )
+    return Priceable(record.currency_code, record.amount, Decimal(0), Decimal(0), record.lines)
+
+
+def price(invoice: Priceable, pricing: Pricing, losses: list[Loss]) -> list[PricedLine]:
     """Lines of `invoice` for AX; empty when all are zero lines that the settings drop.
 
     Raises PoisonError: `unknown_tax`, `amount_out_of_range`, `amount_precision`, `totals_do_not_add_up`.
@@ -97,7 +122,7 @@ def price(invoice: Invoice, pricing: Pricing, losses: list[Loss]) -> list[Priced
     return lines
 
 
-def _check_range(invoice: Invoice) -> None:
+def _check_range(invoice: Priceable) -> None:
     amounts = [invoice.amount, invoice.discount_total, invoice.discount_percent]
     for line in invoice.lines:
         amounts += (line.quantity, line.unit_cost, line.amount, line.tax_percent1 or _ONE, line.tax_percent2 or _ONE)

@@ -165,6 +165,8 @@ def _compile(name: str, raw: Mapping[str, Any], mappings: Mapping[str, MappingFi
         currencies=frozenset(declared.settings.currencies),
         steps=steps,
         ignored_codes=frozenset(code for code, act in declared.on_error.items() if act == "ignore"),
+        tables=frozenset(workshop.used_tables),
+        decision_tables=tuple(workshop.decisions),
         writes_back=_writes_back(declared.steps),
     )
 

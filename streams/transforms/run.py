@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from schemas.failures import PoisonError
@@ -35,6 +36,10 @@ class Run:
     # Versions of the master rows that were used, by key; rate, date and rule of a conversion.
     used: dict[str, str] = field(default_factory=dict)
     priced: list[PricedLine] = field(default_factory=list)
+    # What the priced lines add up to; lines as `price` saw them.
+    total: Decimal | None = None
+    # Rows joined to the elements of a list of the record: list → name → a row or None per element.
+    joined: dict[str, dict[str, list[dict[str, Any] | None]]] = field(default_factory=dict)
     target: str = ""
     document: Record | dict[str, Any] | None = None
     links: list[CrossReference] = field(default_factory=list)

@@ -9,7 +9,24 @@ from typing import Any, Literal
 
 from schemas import topics
 from schemas.keys import ax_key, freshbooks_key
-from schemas.records import Client, CrossReference, Customer, Invoice, Record, SourceRef
+from schemas.records import (
+    Bill,
+    BillPayment,
+    BillVendor,
+    Category,
+    Client,
+    CreditNote,
+    CrossReference,
+    Customer,
+    Expense,
+    Invoice,
+    Item,
+    Payment,
+    Project,
+    Record,
+    SourceRef,
+    Tax,
+)
 
 End = Literal["freshbooks", "ax"]
 
@@ -45,6 +62,12 @@ class Source:
 SOURCES: Mapping[str, Source] = {
     topics.CLIENTS.name: Source("client", Client, "freshbooks", "client", "client_id"),
     topics.INVOICES.name: Source("invoice", Invoice, "freshbooks", "invoice", "invoice_id"),
+    topics.VENDORS.name: Source("vendor", BillVendor, "freshbooks", "bill_vendor", "vendor_id"),
+    topics.EXPENSES.name: Source("expense", Expense, "freshbooks", "expense", "expense_id"),
+    topics.PAYMENTS.name: Source("payment", Payment, "freshbooks", "payment", "payment_id"),
+    topics.BILLS.name: Source("bill", Bill, "freshbooks", "bill", "bill_id"),
+    topics.BILL_PAYMENTS.name: Source("bill_payment", BillPayment, "freshbooks", "bill_payment", "bill_payment_id"),
+    topics.CREDIT_NOTES.name: Source("credit_note", CreditNote, "freshbooks", "credit_note", "credit_note_id"),
     topics.AX_CUSTOMERS.name: Source("customer", Customer, "ax", "customer", "account_number"),
 }
 
@@ -52,7 +75,19 @@ SOURCES: Mapping[str, Source] = {
 COMPANIES = "companies"
 XREF = "xref"
 AX_TABLES: Mapping[str, Source] = {"customers": SOURCES[topics.AX_CUSTOMERS.name]}
-FRESHBOOKS_TABLES: Mapping[str, Source] = {}
+# Compacted topics of FreshBooks' look-up data.
+TABLE_TOPICS: Mapping[str, topics.Topic] = {
+    "categories": topics.CATEGORIES,
+    "projects": topics.PROJECTS,
+    "items": topics.ITEMS,
+    "taxes": topics.TAXES,
+}
+FRESHBOOKS_TABLES: Mapping[str, Source] = {
+    "categories": Source("category", Category, "freshbooks", "category", "category_id"),
+    "projects": Source("project", Project, "freshbooks", "project", "project_id"),
+    "items": Source("item", Item, "freshbooks", "item", "item_id"),
+    "taxes": Source("tax", Tax, "freshbooks", "tax", "tax_id"),
+}
 LOOK_UP_RECORDS: Mapping[str, type[Record]] = {
     XREF: CrossReference,
     **{name: source.record for name, source in {**AX_TABLES, **FRESHBOOKS_TABLES}.items()},

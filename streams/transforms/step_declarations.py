@@ -42,6 +42,10 @@ class LookUp(Declared):
     through: Word | None = Field(
         None, description="`key` is the id of this FreshBooks kind, its cross-reference names the AX row."
     )
+    optional: bool = Field(False, description="A record without the id (null or 0) goes on; its fields are null.")
+    for_each: str | None = Field(
+        None, description="List of the record: one row for each element (`line` in `key`), known to its lines in `map`."
+    )
     on_missing: Literal["park", "reject", "go_on"] | dict[Literal["ignore"], Word] = Field(
         "park", description="No row: wait for it, refuse the record, go on without (fields are null), or end it."
     )
@@ -55,11 +59,30 @@ class MatchKey(Declared):
     value: ExpressionText
 
 
+class Similar(Declared):
+    """The last way to find the AX row: names that are alike. Scores are 0 to 100 (same words, in any order: 100)."""
+
+    value: ExpressionText = Field(description="The name to compare.")
+    match_from: Annotated[int, Field(ge=50, le=100)] = Field(
+        95, description="A row from this score on is taken, when it is alone up to `ask_from`."
+    )
+    ask_from: Annotated[int, Field(ge=50, le=100)] = Field(
+        85, description="Rows from this score on, but not one alone to be taken, are a question for a person."
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Similar:
+        if self.ask_from > self.match_from:
+            raise ValueError("ask_from is at most match_from")
+        return self
+
+
 class Match(Declared):
     """Finds the AX row that a FreshBooks record is, links the two and ends; without one the record goes on."""
 
     table: TableName = Field(alias="in")
     keys: list[MatchKey] = Field(min_length=1)
+    similar: Similar | None = Field(None, description="When no key finds anything: rows with a name alike.")
 
 
 class ValidateRule(Declared):
@@ -71,15 +94,21 @@ class ValidateRule(Declared):
         None, min_length=1, description="What is wrong and how to mend it; no data of the record."
     )
     field: str | None = Field(None, description="The field to blame.")
-    check: Literal["currency"] | None = Field(None, description="A check that the engine knows, of `value`.")
+    check: Literal["currency", "balanced", "accounts", "dimensions", "period"] | None = Field(
+        None,
+        description="A check that the engine knows: `currency` of `value` is one of the settings; of the document, "
+        "`balanced`, and against AX's ledger where it is captured: `accounts`, `dimensions`, `period`.",
+    )
     value: ExpressionText | None = None
 
     @model_validator(mode="after")
     def _rule_or_check(self) -> ValidateRule:
         if self.check is None and None in (self.rule, self.code, self.message):
             raise ValueError("a rule has rule, code and message; a check has check and value")
-        if self.check is not None and (self.value is None or self.rule is not None):
-            raise ValueError("a check has check and value, and no rule")
+        if self.check is not None and self.rule is not None:
+            raise ValueError("a check has no rule: begin a new list item for it")
+        if self.check == "currency" and self.value is None:
+            raise ValueError("the check of a currency has a value")
         return self
 
 
@@ -87,6 +116,23 @@ class Price(Declared):
     """Lines, discount and taxes of an invoice or credit note as amounts that add up to its total (`priced`)."""
 
     taxes: str = Field(description='Table from taxes ("VAT 19", "GST 5 + PST 7") to TaxItemGroup.')
+    negative: bool = Field(False, description="With all amounts negated, for a credit note.")
+
+
+class Convert(Declared):
+    """Amounts in another currency, at the rate that AX would take; rate, date and rule travel with the command."""
+
+    name: Word = Field(alias="as", description="Name of the converted amounts and of the rate in later expressions.")
+    source: ExpressionText = Field(alias="from", description="Currency of the amounts.")
+    target: ExpressionText = Field("null", alias="to", description="Currency wanted; AX's accounting currency if null.")
+    on: ExpressionText = Field(description="Date of the rate.")
+    rate_type: ExpressionText = Field('"Default"', description="Exchange rate type in AX.")
+    amounts: dict[Word, ExpressionText] = Field(
+        default_factory=dict, description="Amounts that belong together: they are rounded so that they add up."
+    )
+    for_each: str | None = Field(None, description="List of the record with an amount per element.")
+    amount: ExpressionText | None = Field(None, description="Amount of an element (`line`), then `<as>_line.amount`.")
+    on_missing: Literal["park", "reject", "go_on"] = Field("park", description="AX has no rate.")
 
 
 class Lines(Declared):
@@ -146,6 +192,7 @@ class Step(Declared):
         None, description="Decision tables: name → rows, then `derived.<name>`; `dimensions` are the header's."
     )
     price: Price | None = None
+    convert: Convert | None = None
     map: str | Map | None = Field(None, description="Name of a mapping, or header and lines.")
     route: Annotated[list[Branch], Field(min_length=1)] | None = None
     post: Post | None = None

@@ -1,17 +1,17 @@
 """Functions of the expression language. Each is total: null in, null out, unless its line says otherwise.
 
 `if`, `coalesce` and `lookup` are compiled in `syntax.py`: the first two evaluate only what they need, the third binds
-its table when compiling. This table is also the source of docs/flows.md (a test holds them together).
+its table when compiling. docs/expressions.md is made from this table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
 from streams.transforms import cleaning
+from streams.transforms.expressions.date_functions import add_days, days_between, format_date, month_end, parse
 from streams.transforms.expressions.errors import EvaluationError
 from streams.transforms.expressions.operators import equals, join
 from streams.transforms.expressions.values import (
@@ -23,14 +23,12 @@ from streams.transforms.expressions.values import (
     as_number,
     as_text,
     bounded,
-    to_date,
 )
+from streams.transforms.money import exponent_of
 
 MANY = 32
 _ROUNDINGS = {"half_even": ROUND_HALF_EVEN, "half_up": ROUND_HALF_UP}
 _MAX_DECIMALS = 12
-# Far more than a payment term, and still inside the calendar from any date of this millennium.
-_MAX_DAYS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,38 +100,72 @@ def _one_of(value: Value, *choices: Value) -> Value:
     return any(equals(value, choice) for choice in choices)
 
 
-def _date(value: Value) -> Value:
-    if isinstance(value, date):
-        return to_date(value)
-    try:
-        return date.fromisoformat(as_text(value).strip())
-    except ValueError:
-        return None
-
-
-def _add_days(start: Value, days: Value) -> Value:
-    if start is None or days is None:
-        return None
-    try:
-        return as_date(start) + timedelta(days=as_integer(days, -_MAX_DAYS, _MAX_DAYS))
-    except OverflowError:
-        raise EvaluationError("a date outside the years 1 to 9999") from None
-
-
 def _format(value: Value, pattern: Value) -> Value:
     if value is None:
         return None
     if isinstance(value, Decimal):
         places = as_integer(pattern, 0, _MAX_DECIMALS)
         return format(_rounded(value, places, "half_up"), "f")
-    return _format_date(as_date(value), as_text(pattern))
+    return format_date(as_date(value), as_text(pattern))
 
 
-def _format_date(day: date, pattern: str) -> str:
-    text = bounded(pattern)
-    for token, part in (("YYYY", f"{day.year:04d}"), ("MM", f"{day.month:02d}"), ("DD", f"{day.day:02d}")):
-        text = text.replace(token, part)
-    return text
+def _ends_with(text: Value, end: Value) -> Value:
+    return as_text(text).endswith(as_text(end))
+
+
+def _before(text: Value, mark: Value) -> Value:
+    return None if text is None else _parted(text, mark)[0]
+
+
+def _after(text: Value, mark: Value) -> Value:
+    if text is None:
+        return None
+    _, found, rest = _parted(text, mark)
+    return rest if found else None
+
+
+def _parted(text: Value, mark: Value) -> tuple[str, str, str]:
+    separator = as_text(mark)
+    if not separator:
+        raise EvaluationError("the mark is empty")
+    return as_text(text).partition(separator)
+
+
+def _pad_left(text: Value, length: Value, fill: Value) -> Value:
+    if text is None:
+        return None
+    character = as_text(fill)
+    if len(character) != 1:
+        raise EvaluationError("one character to fill with is needed")
+    return as_text(text).rjust(as_integer(length, 0, MAX_TEXT_LENGTH), character)
+
+
+def _digits(text: Value) -> Value:
+    return None if text is None else "".join(char for char in as_text(text) if char in "0123456789")
+
+
+def _least(*values: Value) -> Value:
+    return _extreme(values, greatest=False)
+
+
+def _greatest(*values: Value) -> Value:
+    return _extreme(values, greatest=True)
+
+
+def _extreme(values: Sequence[Value], *, greatest: bool) -> Value:
+    """The least or greatest number or date; nulls do not count, as there is nothing to compare."""
+    present = [value for value in values if value is not None]
+    if not present:
+        return None
+    if all(isinstance(value, Decimal) for value in present):
+        numbers = [as_number(value) for value in present]
+        return max(numbers) if greatest else min(numbers)
+    dates = [as_date(value) for value in present]
+    return max(dates) if greatest else min(dates)
+
+
+def _decimals(currency: Value) -> Value:
+    return None if currency is None else Decimal(exponent_of(as_text(currency)))
 
 
 def _round(amount: Value, places: Value, rounding: Value = "half_even") -> Value:
@@ -173,14 +205,27 @@ FUNCTIONS: dict[str, Function] = {
     "substring": Function(3, 3, _substring, "substring(text, start, length)", "part of the text; start counts from 1"),
     "replace": Function(3, 3, _replace, "replace(text, old, new)", "with every old replaced by new"),
     "starts_with": Function(2, 2, _starts_with, "starts_with(text, start)", "true when it begins so; null as nothing"),
+    "ends_with": Function(2, 2, _ends_with, "ends_with(text, end)", "true when it ends so; null as nothing"),
+    "before": Function(2, 2, _before, "before(text, mark)", "what stands before the first mark; all if none"),
+    "after": Function(2, 2, _after, "after(text, mark)", "what stands after the first mark; null when there is none"),
+    "pad_left": Function(3, 3, _pad_left, "pad_left(text, length, fill)", "filled on the left to that length"),
+    "digits": Function(1, 1, _digits, "digits(text)", "its digits 0 to 9 alone"),
     "contains": Function(2, 2, _contains, "contains(text, part)", "true when the part occurs; null as nothing"),
     "length": Function(1, 1, _length, "length(value)", "characters of a text, elements of a list; 0 for null"),
     "is_empty": Function(1, 1, _is_empty, "is_empty(value)", "true for null, blank text and an empty list"),
     "one_of": Function(2, MANY, _one_of, "one_of(value, a, b, …)", "true when the value equals one of them"),
     "date": Function(
-        1, 1, _date, "date(value)", "the date of an instant (UTC) or of an ISO text; null when it is none"
+        1,
+        2,
+        parse,
+        'date(value[, "Europe/Berlin"])',
+        "the date of an instant (in that zone, else UTC), of an ISO text",
     ),
-    "add_days": Function(2, 2, _add_days, "add_days(date, days)", "the date so many days later; days may be negative"),
+    "add_days": Function(2, 2, add_days, "add_days(date, days)", "the date so many days later; days may be negative"),
+    "days_between": Function(
+        2, 2, days_between, "days_between(from, to)", "days from one date to another; negative when it is earlier"
+    ),
+    "month_end": Function(1, 1, month_end, "month_end(date)", "the last day of its month"),
     "format": Function(
         2, 2, _format, "format(value, pattern)", "a date by YYYY, MM, DD; a number with so many decimals (half up)"
     ),
@@ -188,4 +233,7 @@ FUNCTIONS: dict[str, Function] = {
         2, 3, _round, 'round(number, decimals[, "half_up"])', "rounded half to even, or half up when said"
     ),
     "abs": Function(1, 1, _abs, "abs(number)", "without its sign"),
+    "min": Function(1, MANY, _least, "min(a, b, …)", "the least number or the earliest date; nulls do not count"),
+    "max": Function(1, MANY, _greatest, "max(a, b, …)", "the greatest number or the latest date; nulls do not count"),
+    "decimals": Function(1, 1, _decimals, "decimals(currency)", "decimals of a currency's minor unit (ISO 4217)"),
 }

@@ -11,7 +11,7 @@ from streams.transforms.expressions import Expression
 from streams.transforms.run import Run, Step, StepOutput, StepRun
 from streams.transforms.step_declarations import Branch
 from streams.transforms.step_declarations import Step as DeclaredStep
-from streams.transforms.steps import deciding, joining, making, matching_rows, sending
+from streams.transforms.steps import converting, deciding, joining, making, matching_rows, sending
 from streams.transforms.steps.titles import title_of
 from streams.transforms.steps.workshop import Workshop
 
@@ -22,6 +22,7 @@ COMPILERS: Mapping[str, Callable[[Any, str, Workshop], StepRun]] = {
     "validate": deciding.compile_validate,
     "derive": deciding.compile_derive,
     "price": making.compile_price,
+    "convert": converting.compile_convert,
     "map": making.compile_map,
     "post": sending.compile_post,
     "write_back": sending.compile_write_back,

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from schemas.failures import PoisonError
-from streams.transforms.decision_tables import DIMENSIONS, compile_derivation
+from streams.transforms.decision_tables import DIMENSIONS, Declared
 from streams.transforms.decisions import Decision, Ignored
-from streams.transforms.declarations import DecisionRow
 from streams.transforms.run import Run, StepRun
 from streams.transforms.step_declarations import FilterRule, ValidateRule
+from streams.transforms.steps.balance import balanced
+from streams.transforms.steps.ledger_checks import CHECKS
 from streams.transforms.steps.reversal import reverse
 from streams.transforms.steps.workshop import Workshop
 
@@ -47,8 +48,12 @@ def compile_validate(rules: Sequence[ValidateRule], place: str, workshop: Worksh
 
 
 def _check(rule: ValidateRule, place: str, workshop: Workshop) -> Check:
-    if rule.check is not None:
+    if rule.check == "currency":
         return _known_currency(rule, place, workshop)
+    if rule.check == "balanced":
+        return balanced
+    if rule.check is not None:
+        return CHECKS[rule.check]
     holds = workshop.problems.expression(f"{place}.rule", rule.rule or "", workshop.scope())
     code, message, field = rule.code or "", rule.message or "", rule.field
 
@@ -75,9 +80,9 @@ def _known_currency(rule: ValidateRule, place: str, workshop: Workshop) -> Check
     return check
 
 
-def compile_derive(tables: Mapping[str, Sequence[DecisionRow]], place: str, workshop: Workshop) -> StepRun:
+def compile_derive(tables: Mapping[str, Declared], place: str, workshop: Workshop) -> StepRun:
     """Decision tables; their answers are added to those of earlier steps."""
-    derivation = compile_derivation(place, tables, workshop.scope(), workshop.problems)
+    derivation = workshop.derivation(place, tables, workshop.scope())
     workshop.derived.update(tables)
 
     def run(state: Run) -> None:

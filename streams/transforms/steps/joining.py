@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,11 +17,15 @@ from streams.transforms.sources import AX_TABLES, COMPANIES, FRESHBOOKS_TABLES, 
 from streams.transforms.step_declarations import LookUp
 from streams.transforms.steps.workshop import Workshop
 
-Find = Callable[[Run], Record | ParkedFor]
+# Finds the row of an environment; what it waits for when there is none, None when there is no id to look for.
+Find = Callable[[Run, Mapping[str, Any]], Record | ParkedFor | None]
 
 
 def compile_look_up(declared: LookUp, place: str, workshop: Workshop) -> StepRun:
-    """Join with one row, named `as` from here on."""
+    """Join with one row, named `as` from here on, or with one for each element of a list."""
+    workshop.row_tables[declared.name] = declared.table
+    if declared.for_each is not None:
+        return _for_each(declared, declared.for_each, place, workshop)
     key = workshop.problems.expression(f"{place}.key", declared.key, workshop.scope())
     if declared.table == COMPANIES:
         workshop.name_row(place, declared.name, frozenset({"id"}))
@@ -30,12 +34,40 @@ def compile_look_up(declared: LookUp, place: str, workshop: Workshop) -> StepRun
     workshop.name_row(place, declared.name, LOOK_UP_RECORDS[declared.table])
 
     def run(state: Run) -> Decision | None:
-        row = find(state)
+        row = find(state, state.env)
+        if row is None:
+            return None
         if isinstance(row, ParkedFor):
             return _missing(declared, row)
         if declared.on_found is not None:
             return Ignored(declared.on_found["ignore"], f"its {declared.name} is there: {_named(row)}")
         state.env[declared.name] = state.note = msgspec.structs.asdict(row)
+        return None
+
+    return run
+
+
+def _for_each(declared: LookUp, elements: str, place: str, workshop: Workshop) -> StepRun:
+    names = workshop.element_names(f"{place}.for_each", elements)
+    key = workshop.problems.expression(f"{place}.key", declared.key, workshop.scope(line=names))
+    if declared.table == COMPANIES or declared.on_found is not None:
+        workshop.problems.add(place, "a look-up for each element joins with rows", "remove for_each")
+        return lambda _run: None
+    find = _finder(declared, place, key, workshop)
+    workshop.joined.setdefault(elements, {})[declared.name] = frozenset(
+        LOOK_UP_RECORDS[declared.table].__struct_fields__
+    )
+
+    def run(state: Run) -> Decision | None:
+        rows: list[dict[str, Any] | None] = []
+        for element in state.record[elements]:
+            row = find(state, {**state.env, "line": element})
+            decision = _missing(declared, row) if isinstance(row, ParkedFor) else None
+            if decision is not None:
+                return decision
+            rows.append(msgspec.structs.asdict(row) if isinstance(row, Record) else None)
+        state.joined.setdefault(elements, {})[declared.name] = rows
+        state.note = rows
         return None
 
     return run
@@ -65,6 +97,13 @@ def _missing(declared: LookUp, waits: ParkedFor) -> Decision | None:
 
 
 def _finder(declared: LookUp, place: str, key: Expression, workshop: Workshop) -> Find:
+    find = _of_table(declared, place, key, workshop)
+    if not declared.optional:
+        return find
+    return lambda run, env: None if key.as_text(env) in ("", "0") else find(run, env)
+
+
+def _of_table(declared: LookUp, place: str, key: Expression, workshop: Workshop) -> Find:
     table = declared.table
     if table == XREF:
         if workshop.source.end == "ax":
@@ -74,12 +113,13 @@ def _finder(declared: LookUp, place: str, key: Expression, workshop: Workshop) -
         return _ax_row(AX_TABLES[table], table, declared.through, key)
     if declared.through is not None:
         workshop.problems.add(f"{place}.through", f"{table} are FreshBooks records", "remove it")
+    workshop.used_tables.add(table)
     return _freshbooks_row(FRESHBOOKS_TABLES[table], table, key)
 
 
 def _link_of_ax(source: Source, key: Expression) -> Find:
-    def find(run: Run) -> Record | ParkedFor:
-        ax_id = key.as_text(run.env)
+    def find(run: Run, env: Mapping[str, Any]) -> Record | ParkedFor:
+        ax_id = key.as_text(env)
         found = run.lookups.xref_by_ax(run.subject.company, source.kind, ax_id)
         reason = f"no FreshBooks record belongs to this {source.kind}"
         return found or ParkedFor(f"xref {ax_key(run.subject.company, source.kind, ax_id)}", reason)
@@ -88,8 +128,8 @@ def _link_of_ax(source: Source, key: Expression) -> Find:
 
 
 def _link_of_freshbooks(kind: str, key: Expression) -> Find:
-    def find(run: Run) -> Record | ParkedFor:
-        account, entity_id = run.subject.account_id, _entity_id(key, run)
+    def find(run: Run, env: Mapping[str, Any]) -> Record | ParkedFor:
+        account, entity_id = run.subject.account_id, _entity_id(key, env)
         found = run.lookups.xref(account, kind, entity_id)
         return found or _no_link(account, kind, entity_id, "object")
 
@@ -97,11 +137,11 @@ def _link_of_freshbooks(kind: str, key: Expression) -> Find:
 
 
 def _ax_row(source: Source, table: str, through: str | None, key: Expression) -> Find:
-    def find(run: Run) -> Record | ParkedFor:
+    def find(run: Run, env: Mapping[str, Any]) -> Record | ParkedFor:
         company = run.in_company()
-        ax_id = key.as_text(run.env) if through is None else ""
+        ax_id = key.as_text(env) if through is None else ""
         if through is not None:
-            account, entity_id = run.subject.account_id, _entity_id(key, run)
+            account, entity_id = run.subject.account_id, _entity_id(key, env)
             link = run.lookups.xref(account, through, entity_id)
             if link is None:
                 return _no_link(account, through, entity_id, source.kind)
@@ -119,8 +159,8 @@ def _ax_row(source: Source, table: str, through: str | None, key: Expression) ->
 
 
 def _freshbooks_row(source: Source, table: str, key: Expression) -> Find:
-    def find(run: Run) -> Record | ParkedFor:
-        account, entity_id = run.subject.account_id, _entity_id(key, run)
+    def find(run: Run, env: Mapping[str, Any]) -> Record | ParkedFor:
+        account, entity_id = run.subject.account_id, _entity_id(key, env)
         name = freshbooks_key(account, source.kind, entity_id)
         row = run.lookups.row(table, name)
         fetch = (source.kind, entity_id) if entity_id else None
@@ -134,9 +174,16 @@ def _no_link(account: str, kind: str, entity_id: int, entity: str) -> ParkedFor:
     return ParkedFor(f"xref {freshbooks_key(account, kind, entity_id)}", f"the {kind} has no AX {entity} yet", fetch)
 
 
-def _entity_id(key: Expression, run: Run) -> int:
-    """FreshBooks spells 'none' as null and as 0 (reference freshbooks, section 5.5): both find nothing."""
-    text = key.as_text(run.env)
+def _entity_id(key: Expression, env: Mapping[str, Any]) -> int:
+    """A FreshBooks id. Raises PoisonError `reference_missing` when the record names none at all."""
+    text = key.as_text(env)
+    if not text:
+        raise PoisonError(
+            "reference_missing",
+            f"looking up at {key.place}: the record names none; fill it in FreshBooks, or mark the step optional",
+            field=key.text,
+        )
+    # FreshBooks spells 'none' as 0 too (reference freshbooks, section 5.5): it finds nothing.
     return int(text) if text.isascii() and text.isdigit() else 0
 
 

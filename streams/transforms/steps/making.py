@@ -11,12 +11,12 @@ import msgspec
 
 from schemas.failures import PoisonError
 from schemas.records import Record
-from streams.transforms.decision_tables import DIMENSIONS, Derivation, compile_derivation
+from streams.transforms.decision_tables import DIMENSIONS, Derivation
 from streams.transforms.decisions import Decision
 from streams.transforms.declarations import PriceSettings
 from streams.transforms.expressions import Expression
 from streams.transforms.mappings import MappingProgram
-from streams.transforms.pricing import PricedLine, Pricing, price
+from streams.transforms.pricing import PricedLine, Pricing, price, priceable
 from streams.transforms.run import Run, StepRun
 from streams.transforms.step_declarations import Lines, Map, Price
 from streams.transforms.steps.deciding import header_dimensions
@@ -47,7 +47,8 @@ def compile_price(declared: Price, place: str, workshop: Workshop) -> StepRun:
     )
 
     def run(state: Run) -> Decision | None:
-        state.priced = price(state.subject, pricing, state.losses)
+        invoice = priceable(state.subject, negative=declared.negative)
+        state.priced, state.total = price(invoice, pricing, state.losses), invoice.amount
         state.note = [_amounts(line) for line in state.priced]
         return None if state.priced else reverse(state, "nothing_to_post")
 
@@ -77,7 +78,8 @@ class _LineProgram:
         else:
             given: Sequence[Mapping[str, Any]] = run.record[self.for_each]
             lines = [
-                self._line(run, {"line": line}, f"{self.for_each}.{index}.", {}) for index, line in enumerate(given)
+                self._line(run, _joined(run, self.for_each, index, line), f"{self.for_each}.{index}.", {})
+                for index, line in enumerate(given)
             ]
         return [line for line in lines if line is not None]
 
@@ -88,7 +90,8 @@ class _LineProgram:
         source = {"name": self.discount_description} if line.index is None else run.record["lines"][line.index]
         place = "discount." if is_discount else f"lines.{line.index}."
         computed = {name: amounts[name] for name in PRICED_LINE}
-        return self._line(run, {"line": source, PRICED: amounts}, place, computed)
+        rows = {"line": source} if line.index is None else _joined(run, "lines", line.index, source)
+        return self._line(run, {**rows, PRICED: amounts}, place, computed)
 
     def _line(self, run: Run, roots: dict[str, Any], place: str, computed: dict[str, Any]) -> Record | None:
         env = {**run.env, **roots}
@@ -98,6 +101,11 @@ class _LineProgram:
         env["derived"] = {**run.env.get("derived", {}), **own}
         values = {**self.mapping.apply(env, run.losses, place), **computed}
         return build(self.record, values, dict(own.get(DIMENSIONS) or {}))
+
+
+def _joined(run: Run, elements: str, index: int, line: Mapping[str, Any]) -> dict[str, Any]:
+    """What expressions of one line see: the line, and the rows that it was joined with."""
+    return {"line": line, **{name: rows[index] for name, rows in run.joined.get(elements, {}).items()}}
 
 
 def compile_map(declared: str | Map, place: str, workshop: Workshop) -> StepRun:
@@ -128,7 +136,7 @@ def compile_map(declared: str | Map, place: str, workshop: Workshop) -> StepRun:
         if document.lines is not None:
             values["lines"] = tuple(line for program in programs for line in program.make(state))
         if "total" in document.record.__struct_fields__ and "total" not in values:
-            values["total"] = state.subject.amount
+            values["total"] = state.total
         state.target = target
         state.document = state.note = build(document.record, values, header_dimensions(state.env))
 
@@ -140,7 +148,9 @@ def _lines(declared: Lines, place: str, target: str, workshop: Workshop) -> _Lin
     if declared.for_each == PRICED:
         roots[PRICED] = _PRICED_NAMES
     if declared.for_each is not None:
-        roots["line"] = _element_names(declared.for_each, place, workshop)
+        elements = "lines" if declared.for_each == PRICED else declared.for_each
+        roots["line"] = workshop.element_names(f"{place}.for_each", elements)
+        roots.update(workshop.joined.get(elements, {}))
     scope = workshop.scope(**roots)
     after = workshop.scope(derived=declared.derive, **roots)
     mapping, _ = workshop.mapping(f"{place}.mapping", declared.mapping, target, after)
@@ -149,20 +159,9 @@ def _lines(declared: Lines, place: str, target: str, workshop: Workshop) -> _Lin
         LINE_RECORDS[target],
         declared.for_each,
         None if declared.when is None else workshop.problems.expression(f"{place}.when", declared.when, scope),
-        compile_derivation(f"{place}.derive", declared.derive, scope, workshop.problems),
+        workshop.derivation(f"{place}.derive", declared.derive, scope),
         str(workshop.settings.get("discount_description", "")),
     )
-
-
-def _element_names(for_each: str, place: str, workshop: Workshop) -> Names:
-    """Fields of the elements of a list of the record."""
-    wanted = "lines" if for_each == PRICED else for_each
-    fields = {field.name: field.type for field in msgspec.structs.fields(workshop.source.record)}
-    element = getattr(fields.get(wanted), "__args__", (None,))[0]
-    if not (isinstance(element, type) and issubclass(element, Record)):
-        workshop.problems.add(f"{place}.for_each", f"the record has no list {wanted}", "name one, or priced")
-        return frozenset()
-    return frozenset(element.__struct_fields__)
 
 
 def build(record: type[Record], values: Mapping[str, Any], dimensions: dict[str, str]) -> Record:

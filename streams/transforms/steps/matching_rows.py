@@ -1,24 +1,26 @@
 """The step match: finds the AX row that a FreshBooks record is, and links the two.
 
 Keys are tried in the order of the file. The first that finds anything decides: one candidate is linked, several are a
-question for a person. When none finds anything the record goes on, to be created.
+question for a person. When none finds anything, names that are alike can be looked at (`similar`): one row alone above
+the threshold is linked, others are a question too. Else the record goes on, to be created.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from schemas.failures import PoisonError
+from schemas.failures import AmbiguousError, PoisonError
 from schemas.keys import ax_key, command_id, freshbooks_key
 from schemas.records import CrossReference, FreshBooksCommand, FreshBooksOperation
 from streams.transforms.decisions import Decision, Match, ParkedFor, Ready
 from streams.transforms.declarations import MatchSettings
 from streams.transforms.expressions import Expression
-from streams.transforms.matching import normalise
+from streams.transforms.matching import alike, normalise
 from streams.transforms.run import Run, StepRun
 from streams.transforms.sources import AX_TABLES, changed_at
 from streams.transforms.step_declarations import Match as MatchStep
+from streams.transforms.step_declarations import Similar
 from streams.transforms.steps.workshop import Workshop
 
 # Enough for a person to see the case; the message is no report.
@@ -43,8 +45,12 @@ def compile_match(declared: MatchStep, place: str, workshop: Workshop) -> StepRu
         for index, key in enumerate(declared.keys)
     )
 
+    similar = None if declared.similar is None else _similar(declared.similar, declared.table, place, workshop)
+
     def run(state: Run) -> Decision | None:
         found = _find(state, declared.table, keys)
+        if not found.candidates and similar is not None:
+            found = similar(state, entity)
         if found.candidates:
             return _linked(state, entity, _chosen(state, entity, found), found.matched_by)
         if creates:
@@ -67,14 +73,37 @@ def _find(run: Run, table: str, keys: Keys) -> Match:
     return Match()
 
 
+def _similar(declared: Similar, table: str, place: str, workshop: Workshop) -> Callable[[Run, str], Match]:
+    value = workshop.problems.expression(f"{place}.similar.value", declared.value, workshop.scope())
+
+    def find(run: Run, entity: str) -> Match:
+        rows = (row for row in run.lookups.rows_of(table, run.in_company()) if not row.deleted)
+        scored = alike(value.as_text(run.env), rows, declared.ask_from)
+        if not scored:
+            return Match()
+        score, best = scored[0]
+        if score >= declared.match_from and len(scored) == 1:
+            return Match([best], "similar_name")
+        named = [f"{row.account_number} ({points:.0f})" for points, row in scored]
+        raise AmbiguousError(
+            f"ambiguous_{entity}",
+            f"matching by similar name: {_names_of(named)} may be meant; link one of them by hand, or create another",
+            field="name",
+            candidates=tuple(named),
+        )
+
+    return find
+
+
 def _chosen(run: Run, entity: str, match: Match) -> Any:
     """The one candidate. Raises PoisonError when there are several, or when it belongs to another record."""
     kind = run.source.kind
     if len(match.candidates) > 1:
-        raise PoisonError(
+        raise AmbiguousError(
             f"ambiguous_{entity}",
             f"matching by {match.matched_by}: {_names(match.candidates)} all fit; link one of them by hand",
             field=match.matched_by,
+            candidates=tuple(sorted(row.account_number for row in match.candidates)),
         )
     row = match.candidates[0]
     other = run.lookups.xref_by_ax(run.in_company(), entity, row.account_number)
@@ -90,7 +119,10 @@ def _chosen(run: Run, entity: str, match: Match) -> Any:
 
 
 def _names(candidates: Sequence[Any]) -> str:
-    numbers = sorted(row.account_number for row in candidates)
+    return _names_of(sorted(row.account_number for row in candidates))
+
+
+def _names_of(numbers: Sequence[str]) -> str:
     rest = len(numbers) - _NAMED_CANDIDATES
     named = ", ".join(numbers[:_NAMED_CANDIDATES])
     return f"{named} and {rest} more" if rest > 0 else named

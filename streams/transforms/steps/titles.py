@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from streams.transforms.step_declarations import LookUp, Map, Match, Post, Price, Step, WriteBack
+from streams.transforms.step_declarations import Convert, LookUp, Map, Match, Post, Price, Step, WriteBack
 
 
 def _look_up(step: LookUp) -> str:
@@ -34,6 +34,10 @@ def _price(step: Price) -> str:
     return f"lines, discount and taxes by table {step.taxes}"
 
 
+def _convert(step: Convert) -> str:
+    return f"{step.name} = {step.source} in {'accounting currency' if step.target == 'null' else step.target}"
+
+
 def _post(step: Post) -> str:
     return f"the document; changed after it was sent: {step.on_change}"
 
@@ -49,8 +53,11 @@ _TITLES: Mapping[str, Callable[[Any], str]] = {
     "look_up": _look_up,
     "match": _match,
     "validate": lambda rules: "; ".join(rule.code or f"{rule.check} {rule.value}" for rule in rules),
-    "derive": lambda tables: "; ".join(f"{name} ({len(rows)} rows)" for name, rows in tables.items()),
+    "derive": lambda tables: "; ".join(
+        f"{name} = {rows}" if isinstance(rows, str) else f"{name} ({len(rows)} rows)" for name, rows in tables.items()
+    ),
     "price": _price,
+    "convert": _convert,
     "map": _map,
     "route": lambda branches: "; ".join(f"{b.branch}{' when ' + b.when if b.when else ''}" for b in branches),
     "post": _post,

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import msgspec
 from pydantic import BaseModel, TypeAdapter
 
 from schemas.records import Record
 from streams.transforms.compiling import Problems, checked
-from streams.transforms.decision_tables import DIMENSIONS
+from streams.transforms.coverage import Decision
+from streams.transforms.decision_tables import DIMENSIONS, DecisionTable, Declared, Derivation, compile_derivation
 from streams.transforms.declarations import MappingFile
 from streams.transforms.declared_yaml import DeclarationError
 from streams.transforms.expressions import LookupTable, Scope
@@ -33,8 +35,12 @@ class Workshop:
     settings: Mapping[str, Any]
     mappings: Mapping[str, MappingFile]
     roots: dict[str, Names | None] = field(default_factory=dict)
+    joined: dict[str, dict[str, Names]] = field(default_factory=dict)
     derived: set[str] = field(default_factory=set)
     target: str = ""
+    row_tables: dict[str, str] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
+    used_tables: set[str] = field(default_factory=set)
     used_mappings: list[str] = field(default_factory=list)
     others: list[Problems] = field(default_factory=list)
 
@@ -51,6 +57,26 @@ class Workshop:
         if name in self.roots or name in ("settings", "derived"):
             self.problems.add(place, f"the name {name} is taken", "choose another")
         self.roots[name] = record if isinstance(record, frozenset) else frozenset(record.__struct_fields__)
+
+    def derivation(self, place: str, declared: Mapping[str, Declared], scope: Scope) -> Derivation:
+        """Compile decision tables, and remember them for the report on their coverage."""
+        compiled = compile_derivation(place, declared, scope, self.problems)
+        keys = {name: list(rows) for name, rows in self.table_rows.items()}
+        self.decisions += [
+            Decision(f"{place}.{table.name}", table, self.row_tables, keys)
+            for table in compiled.tables
+            if isinstance(table, DecisionTable)
+        ]
+        return compiled
+
+    def element_names(self, place: str, elements: str) -> Names:
+        """Fields of the elements of a list of the record."""
+        fields = {field.name: field.type for field in msgspec.structs.fields(self.source.record)}
+        element = getattr(fields.get(elements), "__args__", (None,))[0]
+        if not (isinstance(element, type) and issubclass(element, Record)):
+            self.problems.add(place, f"the record has no list {elements}", "name one of its lists")
+            return frozenset()
+        return frozenset(element.__struct_fields__)
 
     def checked_settings(self, kind: type[M]) -> M | None:
         """The settings that a step needs; what is wrong goes to the problems."""

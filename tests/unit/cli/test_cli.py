@@ -29,6 +29,8 @@ COMMANDS = [
     ["flows", "show"],
     ["flows", "run"],
     ["flows", "test"],
+    ["flows", "functions"],
+    ["flows", "coverage"],
     ["config", "show"],
     ["config", "reference"],
 ]

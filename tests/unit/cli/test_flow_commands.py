@@ -66,7 +66,7 @@ def test_show_draws_a_flow() -> None:
     (flow,) = json.loads(run("show", "invoices-to-ax", "-o", "json"))
     assert flow["steps"][0]["place"] == "steps.0.filter"
     assert "customers-to-freshbooks" in run("show")
-    assert "there are clients-to-ax" in run("show", "invoice-to-ax", code=2)
+    assert "there are bills-to-ax" in run("show", "invoice-to-ax", code=2)
 
 
 def test_run_shows_what_each_step_did_and_the_outcome(tmp_path: Path) -> None:
@@ -136,3 +136,28 @@ def test_examples_are_compared_place_by_place(tmp_path: Path) -> None:
     assert (result["examples"], result["failed"]) == (2, 1)
     assert result["results"][0]["differences"] == ["reason: expected 'deleted', is 'deleted_before_sync'"]
     assert "clients-to-ax/01-deleted: reason" in run("test", "--examples", str(tmp_path), code=1)
+
+
+def test_coverage_tells_gaps_and_fails_when_there_are_any(tmp_path: Path) -> None:
+    for file in Path(declared.__file__).parent.glob("*.yaml"):
+        text = file.read_text().replace(
+            '              - value: {Department: "022"}\n        - mapping: expense-tax1-line',
+            '              - when: category.name == "Travel"\n'
+            '                value: {Department: "022"}\n        - mapping: expense-tax1-line',
+        )
+        (tmp_path / file.name).write_text(text)
+    own = {"FRESHAX_FLOW__DIRECTORY": str(tmp_path)}
+
+    told = run("coverage", "expenses-to-ax", code=1, env=own)
+    reports = json.loads(run("coverage", "expenses-to-ax", "-o", "json", code=1, env=own))
+
+    assert "without a rule" in told
+    assert "category.name = (other)" in told
+    assert [bool(report.get("uncovered")) for report in reports] == [False, True]
+    assert json.loads(run("coverage", "invoices-to-ax", "-o", "json"))
+    master = written(tmp_path / "master.json", {"rows": {"clients": []}})
+    assert "unknown table" in run("coverage", "--master", master, code=2)
+
+
+def test_functions_prints_the_page_of_the_language() -> None:
+    assert "| `month_end(date)` | the last day of its month |" in run("functions")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from schemas.failures import PoisonError
 from streams.transforms.expressions import ExpressionError, LookupTable, Scope, compile_expression
 from streams.transforms.expressions.functions import FUNCTIONS
+from streams.transforms.expressions.reference import expression_page
 from streams.transforms.expressions.values import MAX_DEPTH, MAX_EXPRESSION_LENGTH, MAX_TEXT_LENGTH
 
 
@@ -161,6 +161,36 @@ def evaluate(text: str) -> Any:
         ('round(2.345, 2, "half_up")', Decimal("2.35")),
         ("round(null, 2)", None),
         ("abs(0 - 3)", Decimal(3)),
+        ('ends_with("INV-1", "-1")', True),
+        ("ends_with(null, 1)", False),
+        ('before("INV-1-2", "-")', "INV"),
+        ('before("INV", "-")', "INV"),
+        ('before(null, "-")', None),
+        ('after("INV-1-2", "-")', "1-2"),
+        ('after("INV", "-")', None),
+        ('after(null, "-")', None),
+        ('pad_left(7, 5, "0")', "00007"),
+        ('pad_left("123456", 5, "0")', "123456"),
+        ('pad_left(null, 5, "0")', None),
+        ('digits("INV-2026/07")', "202607"),
+        ("digits(null)", None),
+        ("min(3, null, 2.5)", Decimal("2.5")),
+        ("max(3, 2.5)", Decimal(3)),
+        ("max(null, null)", None),
+        ("min(r.day, add_days(r.day, -1))", date(2026, 1, 30)),
+        ("max(r.instant, add_days(r.day, 1))", date(2026, 2, 1)),
+        ('decimals("JPY")', Decimal(0)),
+        ('decimals("KWD")', Decimal(3)),
+        ("decimals(null)", None),
+        ("days_between(r.day, add_days(r.day, -3))", Decimal(-3)),
+        ("days_between(null, r.day)", None),
+        ("month_end(r.day)", date(2026, 1, 31)),
+        ("month_end(add_days(r.day, 28))", date(2026, 2, 28)),
+        ('month_end(date("9999-12-05"))', date(9999, 12, 31)),
+        ("month_end(null)", None),
+        # 31 January, 23:59 UTC is the first of February in Berlin.
+        ('date(r.instant, "Europe/Berlin")', date(2026, 2, 1)),
+        ('date(r.day, "Europe/Berlin")', date(2026, 1, 31)),
         ("abs(null)", None),
     ],
 )
@@ -235,6 +265,13 @@ def test_an_expression_that_does_not_compile_names_position_and_remedy(
         ("substring(r.name, 0, 1)", "a whole number from 1"),
         ("substring(r.name, 1.5, 1)", "a whole number from 1"),
         ("add_days(r.name, 1)", "a date is needed, this is a text"),
+        ('date(r.instant, "Berlin")', "a time zone that is not known"),
+        ('date(r.instant, "../etc/passwd")', "a time zone that is not known"),
+        ("month_end(r.count)", "a date is needed, this is a number"),
+        ("max(r.count, r.day)", "a date is needed, this is a number"),
+        ('before("a", "")', "the mark is empty"),
+        ('pad_left("a", 3, "xy")', "one character to fill with is needed"),
+        ('pad_left("a", 10001, "x")', "a whole number from 0 to 10000"),
         ('add_days(date("9999-12-31"), 1)', "a date outside the years"),
         ('format(r.name, "YYYY")', "a date is needed"),
         ('round(1, 2, "down")', "the rounding is half_even or half_up"),
@@ -278,11 +315,12 @@ def test_a_table_has_each_key_once_without_regard_to_case() -> None:
         LookupTable("countries", {"Germany": "DEU", "GERMANY": "D"})
 
 
-def test_every_function_is_documented() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "flows.md").read_text()
+def test_the_page_of_functions_is_that_of_the_code() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "expressions.md").read_text()
 
-    for name, function in FUNCTIONS.items():
-        assert re.search(rf"^\| `{re.escape(function.usage)}` \| {re.escape(function.doc)} \|$", page, re.M), name
+    # Made by `freshax flows functions > docs/expressions.md`.
+    assert page == expression_page()
+    assert all(f"`{function.usage}` | {function.doc}" in page for function in FUNCTIONS.values())
 
 
 PIECES = st.sampled_from(
