@@ -105,18 +105,19 @@ BILL_PAYMENTS = Topic(
     "bill_payment",
     "A payment of a bill as fetched from FreshBooks.",
 )
-ITEMS = Topic("freshbooks.items", "account:item:id", "delete", "item", "An item as fetched from FreshBooks.")
+# Look-up data: kept per key, for as long as flows may ask for it; no agent reads these as events.
+ITEMS = Topic("freshbooks.items", "account:item:id", "compact", "item", "An item as fetched from FreshBooks.")
 PROJECTS = Topic(
-    "freshbooks.projects", "account:project:id", "delete", "project", "A project as fetched from FreshBooks."
+    "freshbooks.projects", "account:project:id", "compact", "project", "A project as fetched from FreshBooks."
 )
 CATEGORIES = Topic(
     "freshbooks.categories",
     "account:category:id",
-    "delete",
+    "compact",
     "category",
     "An expense category as fetched from FreshBooks.",
 )
-TAXES = Topic("freshbooks.taxes", "account:tax:id", "delete", "tax", "A tax as fetched from FreshBooks.")
+TAXES = Topic("freshbooks.taxes", "account:tax:id", "compact", "tax", "A tax as fetched from FreshBooks.")
 # What the fetch agent writes, by the kind of the entity (its noun in keys and webhooks).
 FRESHBOOKS_ENTITIES: dict[str, Topic] = {
     "client": CLIENTS,

@@ -29,7 +29,7 @@ from streams.agents.ax_sink import AxSinkHandler
 from streams.agents.confirmations import ConfirmationHandler
 from streams.agents.consumer import Agent
 from streams.agents.fetch import FetchHandler
-from streams.agents.flow import TRIGGERS, FlowHandler
+from streams.agents.flow import FlowHandler, triggers
 from streams.agents.freshbooks_sink import FreshBooksSinkHandler
 from streams.agents.lanes import Handler
 from streams.agents.lookups import MasterData
@@ -133,19 +133,21 @@ class Worker:
         return self._agent("fetch", (topics.NOTIFICATIONS,), handler, coalesce=True, max_in_flight=64)
 
     async def _flow(self) -> Agent:
-        master = MasterData(self._settings.kafka, self._codec, lambda what: self._wake(what))
-        self._add_store(master.customers)
-        self._add_store(master.xrefs)
+        flows = _flows_by_topic(self._settings.flow)
+        tables = {table for flow in flows.values() for table in flow.tables}
+        master = MasterData(self._settings.kafka, self._codec, lambda what: self._wake(what), sorted(tables))
+        for store in master.stores:
+            self._add_store(store)
         parked = self._store(topics.PARKED, Parked)
         handler = FlowHandler(
-            flows=_flows_by_topic(self._settings.flow),
+            flows=flows,
             codec=self._codec,
             outbox=self._outbox,
             master=master,
             fetched=self._store(topics.FETCHED, Fetched),
             parked=parked,
         )
-        agent = self._agent("flow", TRIGGERS, handler)
+        agent = self._agent("flow", triggers(flows), handler)
         parking = Parking(parked=parked, master=master, outbox=self._outbox, assigned=agent.assigned)
         self._wake = parking.wake
         self._background(parking.run())
@@ -162,7 +164,9 @@ class Worker:
         return self._agent("ax-sink", (topics.AX_COMMANDS,), handler)
 
     async def _confirmations(self) -> Agent:
-        handler = ConfirmationHandler(codec=self._codec, outbox=self._outbox)
+        flows = _flows_by_topic(self._settings.flow)
+        silent = frozenset(flow.source.kind for flow in flows.values() if not flow.writes_back)
+        handler = ConfirmationHandler(codec=self._codec, outbox=self._outbox, silent_kinds=silent)
         return self._agent("confirmations", (topics.AX_CONFIRMATIONS,), handler)
 
     async def _freshbooks_sink(self) -> Agent:
@@ -256,11 +260,9 @@ def _flows_by_topic(settings: FlowSettings) -> dict[str, Flow]:
     except DeclarationError as error:
         raise FatalError("flow_invalid", str(error)) from error
     by_topic: dict[str, Flow] = {}
-    for topic in TRIGGERS:
-        triggered = flows.for_topic(topic.name)
-        if len(triggered) > 1:
-            names = " and ".join(flow.name for flow in triggered)
-            raise FatalError("flow_invalid", f"flows {names} are triggered by {topic.name}: a topic has one flow")
-        if triggered:
-            by_topic[topic.name] = triggered[0]
+    for flow in flows.values():
+        other = by_topic.setdefault(flow.trigger, flow)
+        if other is not flow:
+            names = f"{other.name} and {flow.name}"
+            raise FatalError("flow_invalid", f"flows {names} are triggered by {flow.trigger}: a topic has one flow")
     return by_topic

@@ -12,8 +12,10 @@ from streams.runtime.dead_letters import Origin
 class ConfirmationHandler:
     """Handles one confirmation of AX."""
 
-    def __init__(self, *, codec: AvroCodec, outbox: Outbox) -> None:
+    def __init__(self, *, codec: AvroCodec, outbox: Outbox, silent_kinds: frozenset[str] = frozenset()) -> None:
         self._codec = codec
+        # Kinds whose flow says that nothing is written back.
+        self._silent_kinds = silent_kinds
         self._outbox = outbox
 
     async def __call__(self, record: Origin) -> str:
@@ -22,6 +24,8 @@ class ConfirmationHandler:
         if confirmation.outcome is AxOutcome.CANCELLED:
             # The FreshBooks document is deleted: there is nothing to write on.
             return "cancelled"
+        if confirmation.source.kind in self._silent_kinds:
+            return "not_written_back"
         command = self._write_back(confirmation)
         key = command.key
         await self._outbox.send([self._outbox.record(topics.FRESHBOOKS_COMMANDS, key, command, record.headers)])

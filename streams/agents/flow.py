@@ -2,10 +2,12 @@
 
 Order of durability for a decision `Ready`:
 
-1. cross-references found by matching, then commands, in one confirmed send;
-2. for a linked client, what AX as the owner says otherwise;
-3. the tombstone of the parked record that this one replaces;
-4. the acknowledgement.
+1. commands, confirmed;
+2. cross-references found by matching, confirmed: once a link is there, the repeated record is done with, so what it
+   led to must be out before;
+3. for a linked client, what AX as the owner says otherwise;
+4. the tombstone of the parked record that this one replaces;
+5. the acknowledgement.
 
 A crash in between repeats the decision: commands carry deterministic ids and the sinks compare before they write.
 """
@@ -89,8 +91,7 @@ class FlowHandler:
     async def _publish(self, key: str, decision: Ready, record: Origin) -> None:
         out = self._outbox
         losses = _loss_header(decision.losses)
-        batch: list[OutRecord] = [out.record(topics.XREF, key, link, record.headers) for link in decision.links]
-        batch += [out.record(topics.AX_COMMANDS, key, c, record.headers, losses) for c in decision.ax_commands]
+        batch = [out.record(topics.AX_COMMANDS, key, c, record.headers, losses) for c in decision.ax_commands]
         batch += [
             out.record(
                 topics.FRESHBOOKS_COMMANDS,
@@ -104,6 +105,8 @@ class FlowHandler:
         for command in decision.ax_commands:
             self._master.issued(key, command)
         await out.send(batch)
+        if decision.links:
+            await out.send([out.record(topics.XREF, key, link, record.headers) for link in decision.links])
         for link in decision.links:
             self._master.xrefs.put(key, link)
 
@@ -179,7 +182,9 @@ class FlowHandler:
         )
 
 
-TRIGGERS: tuple[Topic, ...] = (topics.CLIENTS, topics.INVOICES, topics.AX_CUSTOMERS, topics.RELEASED)
+def triggers(flows: Mapping[str, Flow]) -> tuple[Topic, ...]:
+    """Topics that the flows by topic are triggered by, and the one on which parked records come back."""
+    return (*(topics.BY_NAME[name] for name in flows), topics.RELEASED)
 
 
 def _loss_header(losses: Any) -> list[tuple[str, bytes]]:

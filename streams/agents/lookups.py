@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from schemas import keys, topics
@@ -11,7 +11,9 @@ from schemas.records import AxCommand, CrossReference, Customer, Record
 from streams.runtime.codec import AvroCodec
 from streams.runtime.settings import KafkaSettings
 from streams.runtime.store import CompactedStore
+from streams.transforms.ledger import Ledger
 from streams.transforms.matching import normalise
+from streams.transforms.sources import FRESHBOOKS_TABLES, TABLE_TOPICS
 
 V = TypeVar("V")
 # Bounds memory; a forgotten document costs one command that finds nothing to do.
@@ -40,13 +42,18 @@ class _Index:
 
 
 class MasterData:
-    """The stores `xref` and `master.customers`, recovered at start and followed since.
+    """The stores `xref` and `master.customers`, and those of FreshBooks' look-up data that flows ask for (`tables`).
 
-    `changed` is called, from a reader's thread, with the `waits_for` text of whatever arrived.
+    Recovered at start and followed since. `changed` is called, from a reader's thread, with the `waits_for` text of
+    whatever arrived.
     """
 
     def __init__(
-        self, kafka: KafkaSettings, codec: AvroCodec, changed: Callable[[str], None] = lambda _what: None
+        self,
+        kafka: KafkaSettings,
+        codec: AvroCodec,
+        changed: Callable[[str], None] = lambda _what: None,
+        tables: Iterable[str] = (),
     ) -> None:
         self._changed = changed
         self._by_ax: dict[str, str] = {}
@@ -57,6 +64,9 @@ class MasterData:
             topics.MASTER_CUSTOMERS, Customer, kafka=kafka, codec=codec, listener=self._customer_changed
         )
         self._tables: dict[str, CompactedStore[Any]] = {"customers": self.customers}
+        self._kinds = {"customer": "customers"}
+        for table in tables:
+            self._add_table(table, kafka, codec)
 
     def xref(self, account_id: str, kind: str, freshbooks_id: int) -> CrossReference | None:
         """The AX object of a FreshBooks entity."""
@@ -81,6 +91,14 @@ class MasterData:
         rows = (store.get(key) for key in self._index.find(company, field_name, value))
         return [row for row in rows if row is not None]
 
+    def rows_of(self, table: str, company: str) -> Iterable[Record]:
+        """All rows of an AX table in a company, one after the other."""
+        return (row for _, row in self._tables[table].items() if row.company.lower() == company)
+
+    def ledger(self, company: str) -> Ledger | None:  # noqa: ARG002 - nothing is captured for any company
+        """AX's ledger: its tables are not captured yet, so AX checks accounts, dimensions and periods when it posts."""
+        return None
+
     def issued(self, key: str, command: AxCommand) -> None:
         """Note the newest command for a document: what the cross-reference will say when AX has confirmed it."""
         self._issued[key] = None if command.operation.cancels else command.document_hash
@@ -99,11 +117,28 @@ class MasterData:
 
     def arrived(self, waits_for: str) -> bool:
         """True when what a parked record waits for is there: `xref <key>` or `master <key>`."""
-        kind, _, key = waits_for.partition(" ")
-        store: CompactedStore[CrossReference] | CompactedStore[Customer] = (
-            self.xrefs if kind == "xref" else self.customers
+        where, _, key = waits_for.partition(" ")
+        if where == "xref":
+            return self.xrefs.get(key) is not None
+        kind = key.split(":")[1] if where == "master" else ""
+        return kind in self._kinds and self.row(self._kinds[kind], key) is not None
+
+    @property
+    def stores(self) -> Sequence[CompactedStore[Any]]:
+        """All stores, to be started and watched."""
+        return (*self._tables.values(), self.xrefs)
+
+    def _add_table(self, table: str, kafka: KafkaSettings, codec: AvroCodec) -> None:
+        source = FRESHBOOKS_TABLES[table]
+
+        def arrived(key: str, _old: Record | None, new: Record | None) -> None:
+            if new is not None:
+                self._changed(f"master {key}")
+
+        self._tables[table] = CompactedStore(
+            TABLE_TOPICS[table], source.record, kafka=kafka, codec=codec, listener=arrived
         )
-        return store.get(key) is not None
+        self._kinds[source.kind] = table
 
     def _xref_changed(self, key: str, old: CrossReference | None, new: CrossReference | None) -> None:
         if old is not None:

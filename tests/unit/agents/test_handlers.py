@@ -279,7 +279,7 @@ class Master:
 
 
 class TestFlow:
-    """A decision becomes durable in one order: links and commands, tombstone of what was parked."""
+    """A decision becomes durable in one order: commands, links, tombstone of what was parked."""
 
     def handler(self, decision: Decision | Exception, **stores: Any) -> tuple[FlowHandler, RememberingProducer]:
         producer = RememberingProducer()
@@ -299,7 +299,18 @@ class TestFlow:
     def record(self, **changes: Any) -> Any:
         return incoming(topics.CLIENTS, KEY, client(**changes), offset=7)
 
-    def test_links_and_commands_are_published_and_the_link_is_seen_at_once(self) -> None:
+    def test_a_link_that_is_not_delivered_does_not_hide_its_commands(self) -> None:
+        """A link alone would end the repeated record as 'linked': its write-back would never be sent."""
+        handler, producer = self.handler(Ready(links=[link()], ax_commands=[ax_command()]))
+        producer.fail_sends = {2}
+
+        with pytest.raises(RetryableError):
+            asyncio.run(handler(self.record()))
+
+        assert producer.topics() == ["ax.commands"]
+        assert self.master.xrefs.get(KEY) is None
+
+    def test_commands_and_links_are_published_and_the_link_is_seen_at_once(self) -> None:
         write_back = FreshBooksCommand(
             command_id=COMMAND_ID,
             operation=FreshBooksOperation.WRITE_REFERENCE,
@@ -316,8 +327,8 @@ class TestFlow:
         handler, producer = self.handler(ready)
 
         assert asyncio.run(handler(self.record())) == "ready"
-        assert producer.topics() == ["xref", "ax.commands", "freshbooks.commands"]
-        assert producer.sends == 1
+        assert producer.topics() == ["ax.commands", "freshbooks.commands", "xref"]
+        assert producer.sends == 2
         assert self.master.xrefs.get(KEY) == link()
         assert self.master.commands == [(KEY, ax_command())]
 
@@ -529,6 +540,18 @@ class TestConfirmations:
         assert command is not None
         assert (command.reference, command.entity_id) == ("usmf/C-1", 1)
         assert producer.sent[0].key == KEY.encode()
+
+    def test_a_kind_without_a_place_for_it_gets_no_reference(self) -> None:
+        producer = RememberingProducer()
+        handler = ConfirmationHandler(
+            codec=PlainCodec(),  # type: ignore[arg-type]
+            outbox=outbox(producer),
+            silent_kinds=frozenset({"client"}),
+        )
+
+        outcome = asyncio.run(handler(incoming(topics.AX_CONFIRMATIONS, KEY, confirmation())))
+
+        assert (outcome, producer.sent) == ("not_written_back", [])
 
     def test_the_same_confirmation_leads_to_the_same_command_id(self) -> None:
         commands = [self.run(AxOutcome.CREATED)[1].records(topics.FRESHBOOKS_COMMANDS, FreshBooksCommand) for _ in "ab"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from schemas.records import AxCommand, AxOperation, CrossReference, Customer
+from schemas.records import AxCommand, AxOperation, Category, CrossReference, Customer
 from streams.agents.lookups import MasterData
 from streams.runtime.settings import KafkaSettings
 from tests.kit.pipeline import NOW, PlainCodec
@@ -85,6 +85,23 @@ def test_what_arrives_is_told_as_parked_records_name_it(master: MasterData, told
     assert master.arrived("master usmf:customer:C-1")
     assert master.arrived("xref acc:client:1")
     assert not master.arrived("xref acc:client:2")
+
+
+def test_look_up_data_of_freshbooks_is_a_table_when_a_flow_asks_for_it(told: list[str]) -> None:
+    master = MasterData(KafkaSettings(), PlainCodec(), told.append, ["categories"])  # type: ignore[arg-type]
+    plain = {"is_cogs": False, "is_editable": False, "vis_state": 0, "version": "v1", "content_hash": "h1"}
+    times = {"updated_at": NOW, "fetched_at": NOW}
+    row = Category(account_id="acc", category_id=7, name="Travel", **plain, **times)
+    store = master.stores[1]
+
+    assert [one.topic.name for one in master.stores] == ["master.customers", "freshbooks.categories", "xref"]
+    assert not master.arrived("master acc:category:7")
+    store.put("acc:category:7", row)
+    assert master.arrived("master acc:category:7")
+    assert master.row("categories", "acc:category:7") == row
+    assert told == ["master acc:category:7"]
+    # Nobody asks for projects here: what would wait for one is not released by chance.
+    assert not master.arrived("master acc:project:7")
 
 
 class TestSettled:

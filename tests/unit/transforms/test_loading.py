@@ -37,8 +37,17 @@ def changed(files: dict[str, str], file: str, old: str, new: str) -> dict[str, s
 
 
 def test_the_flows_of_the_release_load_and_are_found_by_topic(flows: Flows) -> None:
-    assert sorted(flows) == ["clients-to-ax", "customers-to-freshbooks", "invoices-to-ax"]
-    assert len(flows) == 3
+    assert sorted(flows) == [
+        "bills-to-ax",
+        "clients-to-ax",
+        "credit-notes-to-ax",
+        "customers-to-freshbooks",
+        "expenses-to-ax",
+        "invoices-to-ax",
+        "payments-to-ax",
+        "vendors-to-ax",
+    ]
+    assert len(flows) == 8
     assert [flow.name for flow in flows.for_topic(topics.CLIENTS.name)] == ["clients-to-ax"]
     assert [flow.name for flow in flows.for_topic(topics.INVOICES.name)] == ["invoices-to-ax"]
     assert [flow.name for flow in flows.for_topic(topics.AX_CUSTOMERS.name)] == ["customers-to-freshbooks"]
