@@ -12,6 +12,39 @@ from itertools import accumulate, takewhile
 
 _LINE_BREAKS = str.maketrans(dict.fromkeys("\t\n\r\v\f\x1c\x1d\x1e\x1f\x85\u2028\u2029", " "))
 _ZERO_WIDTH_JOINER = "\u200d"
+# Unicode's first 65,536 characters: what a collation without supplementary characters compares.
+BASIC_PLANE = "bmp"
+_WRITTEN = {
+    "ß": "ss",
+    "ẞ": "SS",
+    "Æ": "AE",
+    "æ": "ae",
+    "Œ": "OE",
+    "œ": "oe",
+    "Ø": "O",
+    "ø": "o",
+    "Ł": "L",
+    "ł": "l",
+    "Đ": "D",
+    "đ": "d",
+    "Þ": "Th",
+    "þ": "th",
+    "ð": "d",
+    "\u0131": "i",
+    "€": "EUR",
+    "\u2013": "-",
+    "\u2014": "-",
+    "\u2018": "'",
+    "\u2019": "'",
+    "\u201a": "'",
+    "\u201c": '"',
+    "\u201d": '"',
+    "\u201e": '"',
+    "\u00a0": " ",
+    "\u202f": " ",
+    "•": "*",
+    "\u00d7": "x",
+}
 HASH_DIGITS = 6
 HASH_SUFFIX_LENGTH = HASH_DIGITS + 1
 
@@ -31,6 +64,37 @@ def strip_control(text: str) -> str:
 def _is_forbidden(char: str) -> bool:
     # Cc: control; Cs: half of a surrogate pair, which UTF-8 cannot carry; the last two of a plane are no characters.
     return unicodedata.category(char) in ("Cc", "Cs") or ord(char) & 0xFFFE == 0xFFFE
+
+
+def fit_characters(text: str, encoding: str) -> tuple[str, int]:
+    """`text` with the characters that `encoding` lacks replaced by their nearest, and how many were.
+
+    Nearest: what people write instead (ß → ss, a dash → -), else the letter without its accent, else `?`.
+    """
+    if text.isascii():
+        return text, 0
+    fitted = [(char if _holds(encoding, char) else _nearest(char, encoding)) for char in text]
+    return "".join(fitted), sum(new != old for new, old in zip(fitted, text, strict=True))
+
+
+def _holds(encoding: str, text: str) -> bool:
+    if encoding == BASIC_PLANE:
+        return all(char <= "\uffff" for char in text)
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _nearest(char: str, encoding: str) -> str:
+    written = _WRITTEN.get(char)
+    if written is None:
+        written = "".join(part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part))
+    # A mark that joins with the character before it (accent, variation, joiner) has no replacement of its own.
+    if not written and unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return ""
+    return written if written and _holds(encoding, written) else "?"
 
 
 def utf16_length(text: str) -> int:

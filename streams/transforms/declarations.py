@@ -71,6 +71,14 @@ class FieldRule(Declared):
         "reject", description="A longer text: refuse the record, cut (counted), cut with a hash suffix (counted)."
     )
     strip_control: bool = Field(True, description="Remove control characters (counted), line breaks become blanks.")
+    characters: Literal["any", "bmp", "windows-1252", "ascii"] = Field(
+        "any",
+        description="Characters that the target holds; others are replaced by their nearest (ß → ss, é → e, else ?), "
+        "and counted. bmp: without emoji and rare scripts.",
+    )
+    on_empty: Literal["omit", "keep"] = Field(
+        "omit", description="An empty text at the source: no value, as if it were missing; or an empty value."
+    )
     owner: Literal["freshbooks", "ax"] | None = Field(None, description="Which side decides this field.")
     note: str | None = Field(None, description="For people: the reason, the source of a fact.")
 

@@ -27,6 +27,7 @@ Environment = Mapping[str, Any]
 _ROUNDINGS = {"half_even": ROUND_HALF_EVEN, "half_up": ROUND_HALF_UP}
 # So much of an unknown key is shown: enough to add the row.
 _SHOWN = 40
+_ENCODINGS = {"windows-1252": "cp1252"}
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -176,7 +177,8 @@ def _coercion(rule: FieldRule, length: int | None) -> Coerce:
 
 
 def _text_coercion(rule: FieldRule, length: int | None) -> Coerce:
-    strip, on_overflow = rule.strip_control, rule.on_overflow
+    strip, on_overflow, keep_empty = rule.strip_control, rule.on_overflow, rule.on_empty == "keep"
+    characters = None if rule.characters == "any" else _ENCODINGS.get(rule.characters, rule.characters)
     cut = cleaning.truncate_hash if on_overflow == "truncate_hash" else cleaning.truncate
 
     def coerce(value: Value, place: str, losses: list[Loss]) -> str | None:
@@ -189,6 +191,10 @@ def _text_coercion(rule: FieldRule, length: int | None) -> Coerce:
                 losses.append(Loss(place, "stripped", "control characters"))
             text = cleaned
         text = text.strip()
+        if characters is not None:
+            text, replaced = cleaning.fit_characters(text, characters)
+            if replaced:
+                losses.append(Loss(place, "replaced", f"{replaced} characters that {characters} lacks"))
         if length is not None and cleaning.utf16_length(text) > length:
             if on_overflow == "reject":
                 raise PoisonError(
@@ -196,7 +202,7 @@ def _text_coercion(rule: FieldRule, length: int | None) -> Coerce:
                 )
             losses.append(Loss(place, "truncated", f"to {length} characters"))
             text = cut(text, length)
-        return text or None
+        return text if text or keep_empty else None
 
     return coerce
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from streams.transforms.cleaning import collapse, strip_control, truncate, truncate_hash, utf16_length
+from streams.transforms.cleaning import collapse, fit_characters, strip_control, truncate, truncate_hash, utf16_length
 
 TEXTS = st.text(st.characters(codec=None), max_size=40)
 
@@ -25,6 +25,18 @@ TEXTS = st.text(st.characters(codec=None), max_size=40)
 )
 def test_control_characters_vanish_and_breaks_become_blanks(text: str, cleaned: str) -> None:
     assert strip_control(text) == cleaned
+
+
+@given(text=st.text(max_size=30), encoding=st.sampled_from(["ascii", "cp1252", "bmp"]))
+def test_any_text_fits_and_one_that_fits_stays_as_it_is(text: str, encoding: str) -> None:
+    fitted, replaced = fit_characters(text, encoding)
+
+    assert fit_characters(fitted, encoding) == (fitted, 0)
+    assert (replaced == 0) is (fitted == text)
+    if encoding == "bmp":
+        assert all(char <= "\uffff" for char in fitted)
+    else:
+        fitted.encode(encoding)
 
 
 @given(text=TEXTS)
