@@ -4,7 +4,7 @@ The rules (Microsoft Learn, "cdc.<capture_instance>_CT", and observations of use
 - insert -> 2, delete -> 1, update -> 3 (old) and 4 (new); an update of a key column -> 1 and 2;
 - rows of one change share __$seqval, except when a statement moved several keys: then each row has its own;
 - the mask has all bits for 1 and 2, the changed columns for 3 and 4; column 1 is the lowest bit of the last byte;
-- a (max) column is NULL in row 3 unless it changed;
+- a (max) column is NULL in row 3 unless it changed; text, ntext and image are NULL in rows 1 and 3;
 - an update that changed no captured column leaves no row (inferred: nothing is logged for those columns).
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sandbox.sqlserver.change_spool import Change, Relation, Values
     from sandbox.sqlserver.replication import Transaction
@@ -45,7 +45,7 @@ def lsn(position: int, slot: int) -> bytes:
 class Instance:
     """A capture instance: what of its source table goes into which change table.
 
-    `columns` in order of their ordinals; `keys` and `large` are sets of those names.
+    `columns` in order of their ordinals; `keys`, `large` and `never_old` (text, ntext, image) are sets of those names.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Instance:
     columns: tuple[str, ...]
     keys: frozenset[str]
     large: frozenset[str]
+    never_old: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -64,6 +65,7 @@ class _Plan:
     places: list[int]
     keys: list[int]
     large: list[int]
+    never_old: list[int]
     all_bits: bytes
     field_count: bytes
 
@@ -126,21 +128,18 @@ class RowBuilder:
         old, new = change.old, change.new
         command = change.statement
         if old is None or new is None:
-            operation, values = (INSERT, new) if old is None else (DELETE, old)
+            operation, values = (INSERT, new) if old is None else (DELETE, _without(old, plan.never_old))
             _append(out, plan, commit, seqval, operation, plan.all_bits, values or (), command)
             return True
         changed = [i for i, place in enumerate(plan.places) if place >= 0 and old[place] != new[place]]
         if not changed:
             return False
         if any(old[place] != new[place] for place in plan.keys):
-            _append(out, plan, commit, seqval, DELETE, plan.all_bits, old, command)
+            _append(out, plan, commit, seqval, DELETE, plan.all_bits, _without(old, plan.never_old), command)
             _append(out, plan, commit, second, INSERT, plan.all_bits, new, command)
             return True
         mask = _mask(changed, len(plan.places))
-        before = old
-        if plan.large:
-            hidden = {place for place in plan.large if old[place] == new[place]}
-            before = tuple(None if i in hidden else value for i, value in enumerate(old)) if hidden else old
+        before = _without(old, [*plan.never_old, *(place for place in plan.large if old[place] == new[place])])
         _append(out, plan, commit, seqval, UPDATE_OLD, mask, before, command)
         _append(out, plan, commit, seqval, UPDATE_NEW, mask, new, command)
         return True
@@ -154,12 +153,17 @@ class RowBuilder:
                 places=places,
                 keys=[at[name] for name in instance.keys if name in at],
                 large=[at[name] for name in instance.large if name in at],
+                never_old=[at[name] for name in instance.never_old if name in at],
                 all_bits=_mask(range(len(places)), len(places)),
                 # The five leading columns, the captured ones, __$command_id.
                 field_count=struct.pack(">H", len(places) + 6),
             )
             self._plans[instance.name, relation] = plan
         return plan
+
+
+def _without(values: Values, hidden: Sequence[int]) -> Values:
+    return tuple(None if place in hidden else value for place, value in enumerate(values)) if hidden else values
 
 
 class _Sequence:

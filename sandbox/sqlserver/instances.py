@@ -16,7 +16,9 @@ SELECT t.capture_instance, c.relname, t.source_object_id, t.start_lsn::bytea,
           FROM cdc.captured_columns k WHERE k.object_id = t.object_id),
        (SELECT array_agg(k.column_name::text) FROM cdc.index_columns k WHERE k.object_id = t.object_id),
        (SELECT array_agg(a.attname::text) FROM pg_attribute a WHERE a.attrelid = t.object_id::oid AND a.attnum > 5
-           AND a.atttypid IN ('text'::regtype, 'bytea'::regtype))
+           AND a.atttypid IN ('text'::regtype, 'bytea'::regtype)),
+       (SELECT array_agg(k.column_name::text) FROM cdc.captured_columns k WHERE k.object_id = t.object_id
+           AND k.column_type IN ('text', 'ntext', 'image'))
   FROM cdc.change_tables t JOIN pg_class c ON c.oid::int = t.object_id
 """
 
@@ -25,6 +27,6 @@ async def read_instances(connection: psycopg.AsyncConnection[Any]) -> list[Insta
     """Return all capture instances of the database."""
     cursor = await connection.execute(_INSTANCES)
     return [
-        Instance(name, table, source, bytes(start), tuple(columns), frozenset(keys or ()), frozenset(large or ()))
-        for name, table, source, start, columns, keys, large in await cursor.fetchall()
+        Instance(name, table, source, bytes(start), tuple(columns), *(frozenset(names or ()) for names in sets))
+        for name, table, source, start, columns, *sets in await cursor.fetchall()
     ]

@@ -119,8 +119,6 @@ CREATE FUNCTION sys.sized_type(type oid, modifier int) RETURNS varchar STABLE LA
         WHEN n.name = 'numeric' THEN CASE WHEN modifier > 4 THEN format('(%s,%s)', ((modifier - 4) >> 16) & 65535, (modifier - 4) & 65535) ELSE '(38,0)' END
         WHEN n.name IN ('datetime2', 'time', 'datetimeoffset') THEN format('(%s)', CASE WHEN modifier >= 0 THEN modifier ELSE 7 END) ELSE '' END)::varchar
       FROM sys.type_name(type, modifier) n (name) $$;
-CREATE FUNCTION sys.declared_type(relation oid, number int, type oid, modifier int) RETURNS varchar STABLE LANGUAGE sql AS $$
-    SELECT coalesce(col_description(relation, number), sys.sized_type(type, modifier))::varchar $$;
 
 -- rowversion: one counter for the database, drawn by every insert and update.
 CREATE SEQUENCE sys.rowversion START 2001;

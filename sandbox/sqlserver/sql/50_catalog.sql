@@ -47,7 +47,8 @@ CREATE VIEW sys.columns AS
            y.collation_name, NOT a.attnotnull AS is_nullable, false AS is_ansi_padded, false AS is_rowguidcol, a.attidentity <> '' AS is_identity, a.attgenerated <> '' AS is_computed,
            false AS is_filestream, false AS is_sparse, false AS is_column_set
       FROM pg_attribute a JOIN sys.objects o ON o.object_id = a.attrelid::int
-      CROSS JOIN LATERAL (SELECT string_to_array(translate(sys.declared_type(a.attrelid, a.attnum, a.atttypid, a.atttypmod), '()', ','), ',') AS parts) d
+      LEFT JOIN pg_description m ON m.classoid = 'pg_class'::regclass AND m.objoid = a.attrelid AND m.objsubid = a.attnum
+      CROSS JOIN LATERAL (SELECT string_to_array(translate(coalesce(m.description, sys.sized_type(a.atttypid, a.atttypmod)), '()', ','), ',') AS parts OFFSET 0) d
       CROSS JOIN LATERAL (SELECT d.parts[1] AS name, d.parts[2] AS first, d.parts[3] AS second) t
       JOIN sys.types y ON y.name = t.name COLLATE sys.ci_as
      WHERE a.attnum > 0 AND NOT a.attisdropped;

@@ -62,6 +62,15 @@ def test_insert_and_delete():
     ]
 
 
+def test_text_ntext_and_image_are_never_in_an_old_row():
+    old_type = Instance(
+        "i", "i_CT", 7, bytes(10), RELATION.columns, frozenset({"ID"}), frozenset(), frozenset({"NOTE"})
+    )
+    row, changed, moved = (b"1", b"a", b"x"), (b"1", b"a", b"y"), (b"2", b"a", b"y")
+    builder, _ = build((row, changed, 1, 10), (changed, moved, 2, 20), (moved, None, 3, 30), instances=[old_type])
+    assert [(row[0], row[2][2]) for row in rows(builder)] == [(3, None), (4, b"y"), (1, None), (2, b"y"), (1, None)]
+
+
 def test_update_hides_the_unchanged_large_value_in_the_old_row():
     builder, _ = build(((b"1", b"a", b"long"), (b"1", b"b", b"long"), 1, 10))
     old, new = rows(builder)
