@@ -21,7 +21,7 @@ from schemas.positions import Lsn, Position
 # min_lsn is asked through the function: it gives zeros when the login has lost the gating role, which the catalog
 # row alone does not tell.
 INSTANCES_SQL = """
-SELECT t.capture_instance, t.object_id, t.create_date, OBJECT_NAME(t.object_id) AS change_table,
+SELECT t.capture_instance, t.object_id, t.source_object_id, t.create_date, OBJECT_NAME(t.object_id) AS change_table,
        s.name AS source_schema, o.name AS source_table, sys.fn_cdc_get_min_lsn(t.capture_instance) AS min_lsn,
        (SELECT MAX(d.ddl_lsn) FROM cdc.ddl_history d WHERE d.object_id = t.object_id) AS ddl_lsn
 FROM cdc.change_tables t
@@ -29,21 +29,17 @@ JOIN sys.tables o ON o.object_id = t.source_object_id
 JOIN sys.schemas s ON s.schema_id = o.schema_id
 """
 
-# A column of the change table (d), and the same in the source table (s): a dropped one is missing there, and whether it
-# may be NULL is told there only. A type of the CLR has no row of its own under its system type: its name is kept.
 COLUMNS_SQL = """
-SELECT k.column_name, k.column_ordinal, k.is_computed, s.is_nullable,
-       COALESCE(dt.name, k.column_type) AS type_name, d.precision, d.scale, d.max_length,
-       s.name AS source_column, COALESCE(st.name, k.column_type) AS source_type_name,
-       s.precision AS source_precision, s.scale AS source_scale, s.max_length AS source_max_length
-FROM cdc.captured_columns k
-JOIN cdc.change_tables t ON t.object_id = k.object_id
-JOIN sys.columns d ON d.object_id = k.object_id AND d.name = k.column_name
-LEFT JOIN sys.types dt ON dt.user_type_id = d.system_type_id
-LEFT JOIN sys.columns s ON s.object_id = t.source_object_id AND s.name = k.column_name
-LEFT JOIN sys.types st ON st.user_type_id = s.system_type_id
-WHERE k.object_id = ?
-ORDER BY k.column_ordinal
+SELECT column_name, column_ordinal, column_type, is_computed FROM cdc.captured_columns
+WHERE object_id = ? ORDER BY column_ordinal
+"""
+
+# Asked once for the change table and once for its source: a dropped column is missing in the latter, and whether one
+# may be NULL is told there only. A type of the CLR has no row of its own under its system type.
+TYPES_SQL = """
+SELECT c.name, y.name AS type_name, c.precision, c.scale, c.max_length, c.is_nullable
+FROM sys.columns c LEFT JOIN sys.types y ON y.user_type_id = c.system_type_id
+WHERE c.object_id = ?
 """
 
 # The newest captured commit with its time in one read of the clustered index. `fn_cdc_get_max_lsn` is this column's
@@ -77,6 +73,7 @@ class CaptureInstance:
     source_table: str
     min_lsn: Lsn
     created_at: datetime
+    source_object_id: int = 0
     ddl_lsn: Lsn | None = None
 
 
@@ -109,6 +106,7 @@ def read_instances(connection: SqlConnection) -> list[CaptureInstance]:
             source_table=row["source_table"],
             min_lsn=Lsn(row["min_lsn"]) if row["min_lsn"] else Lsn.ZERO,
             created_at=row["create_date"],
+            source_object_id=row["source_object_id"],
             ddl_lsn=Lsn(row["ddl_lsn"]) if row["ddl_lsn"] else None,
         )
         for row in connection.rows(INSTANCES_SQL, action="reading capture instances")
@@ -120,30 +118,30 @@ def captured_columns(connection: SqlConnection, instance: CaptureInstance) -> tu
 
     Raises: FatalError (cdc_instance_gone) when it has none: it was dropped meanwhile.
     """
-    rows = connection.rows(COLUMNS_SQL, instance.object_id, action=f"reading the captured columns of {instance.name}")
-    if not rows:
-        raise FatalError(
-            "cdc_instance_gone",
-            f"reading the captured columns of {instance.name}: it has none any more; it was dropped meanwhile",
-        )
-    return tuple(
-        CapturedColumn(
-            name=row["column_name"],
-            ordinal=row["column_ordinal"],
-            type=SqlType(row["type_name"].lower(), row["precision"], row["scale"], row["max_length"]),
-            source=_source_type(row),
-            nullable=bool(row["is_nullable"]),
-            computed=bool(row["is_computed"]),
-        )
-        for row in rows
+    action = f"reading the captured columns of {instance.name}"
+    captured = connection.rows(COLUMNS_SQL, instance.object_id, action=action)
+    types = {row["name"]: row for row in connection.rows(TYPES_SQL, instance.object_id, action=action)}
+    source = {row["name"]: row for row in connection.rows(TYPES_SQL, instance.source_object_id, action=action)}
+    if not captured or any(row["column_name"] not in types for row in captured):
+        raise FatalError("cdc_instance_gone", f"{action}: they are not there any more; it was dropped meanwhile")
+    return tuple(_column(row, types[row["column_name"]], source.get(row["column_name"])) for row in captured)
+
+
+def _column(captured: Row, described: Row, source: Row | None) -> CapturedColumn:
+    return CapturedColumn(
+        name=captured["column_name"],
+        ordinal=captured["column_ordinal"],
+        type=_type(described, captured["column_type"]),
+        source=None if source is None else _type(source, captured["column_type"]),
+        nullable=source is None or bool(source["is_nullable"]),
+        computed=bool(captured["is_computed"]),
     )
 
 
-def _source_type(row: Row) -> SqlType | None:
-    if row["source_column"] is None:
-        return None
-    name = row["source_type_name"].lower()
-    return SqlType(name, row["source_precision"], row["source_scale"], row["source_max_length"])
+def _type(described: Row, told: str) -> SqlType:
+    """`told` is the type's name in cdc.captured_columns, for one that sys.types does not name."""
+    name = (described["type_name"] or told).lower()
+    return SqlType(name, described["precision"], described["scale"], described["max_length"])
 
 
 def newest_commit(connection: SqlConnection) -> NewestCommit | None:

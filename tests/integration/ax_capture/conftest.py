@@ -38,6 +38,7 @@ from tests.kit.poll import poll_until
 
 READER, READER_PASSWORD = "reader", "Sandbox-reader-1"
 _numbers = itertools.count(1)
+PARTITION = 5637144576
 
 CUSTTABLE = """
 ACCOUNTNUM nvarchar(20) NOT NULL DEFAULT '', INVOICEACCOUNT nvarchar(20) NOT NULL DEFAULT '',
@@ -143,6 +144,7 @@ class Bench:
             instance_id="bench",
             lease_seconds=6,
         )
+        self.tables = [self.customers, self.parties]
         self.running: list[Running] = []
         self.registry_url = ""
         self._consumers: dict[str, Consumer] = {}
@@ -162,6 +164,18 @@ class Bench:
         ]
         for future in admin.create_topics(new).values():
             future.result(20)
+
+    def add_table(self, columns: str, *, name: str = "T") -> SourceTable:
+        """Another captured table, with a topic and a subject of its own. RECID and PARTITION come by themselves."""
+        name = f"{name}_{next(_numbers)}"
+        table = SourceTable("dbo", name.upper(), topics.cdc_topic(name))
+        key = f"PARTITION bigint NOT NULL DEFAULT {PARTITION}, RECID bigint NOT NULL PRIMARY KEY"
+        self.server.execute(f"CREATE TABLE dbo.{table.name} ({columns}, {key})")
+        self.server.execute(f"GRANT SELECT ON dbo.{table.name} TO [{READER}]")
+        self.enable(table)
+        TopicAdmin(self.kafka).apply([table.topic])
+        self.tables.append(table)
+        return table
 
     def enable(
         self, table, *, instance: str | None = None, columns: str | None = None, role: str | None = None
@@ -205,9 +219,9 @@ class Bench:
         """Let the capture job read what is committed now."""
         self.server.run(self.server.server.capture_job.scan_now())
 
-    def capture(self, *, writer=None, snapshot=False, settings=None, sql=None) -> "Running":
+    def capture(self, *, writer=None, snapshot=False, settings=None, sql=None, register=True) -> "Running":
         """Start a capture as `freshax capture` does: from the topics and checkpoints."""
-        return self._start(_CaptureRun(self, writer or FeedWriter, snapshot, settings, sql))
+        return self._start(_CaptureRun(self, writer or FeedWriter, snapshot, settings, sql, register))
 
     def process_settings(self) -> str:
         """What capture_process.py needs to run this bench's capture and projector."""
@@ -320,7 +334,7 @@ class Bench:
         for consumer in [*self._consumers.values(), self._watcher]:
             if consumer is not None:
                 consumer.close()
-        for table in (self.customers, self.parties):
+        for table in self.tables:
             for instance in self.server.execute(
                 "SELECT capture_instance FROM cdc.change_tables t "
                 f"JOIN sys.tables s ON s.object_id = t.source_object_id WHERE s.name = N'{table.name}'"
@@ -385,7 +399,8 @@ class Running:
 
 
 class _CaptureRun:
-    def __init__(self, bench: Bench, writer, snapshot: bool, settings, sql) -> None:
+    def __init__(self, bench: Bench, writer, snapshot: bool, settings, sql, register: bool) -> None:
+        self._register = register
         self._bench = bench
         self._writer = writer
         self._snapshot = snapshot
@@ -401,10 +416,12 @@ class _CaptureRun:
         writer = self._writer(bench.kafka, stopping)
         try:
             checkpoints = read_checkpoints(bench.kafka, bench.codec)
-            feeds = [self._feed(table, checkpoints, writer) for table in (bench.customers, bench.parties)]
+            feeds = [self._feed(table, checkpoints, writer) for table in bench.tables]
             out = Feed(writer, bench.codec, _now, stopping)
             sweep = sweep_vanished(bench.kafka, bench.codec, out)
-            self.capture = Capture(self._sql, self._settings, feeds, out, sweep, bench.shapes(), stopping)
+            self.capture = Capture(
+                self._sql, self._settings, feeds, out, sweep, bench.shapes(register=self._register), stopping
+            )
             self.capture.run()
         finally:
             writer.close()

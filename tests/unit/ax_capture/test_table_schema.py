@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.ax.catalog_schemas import new_versions
 from connectors.ax.sql_types import SqlType, avro_type, carries
 from connectors.ax.table_schema import CapturedColumn, Evolved, Refused, evolve, fits, row_fields, row_record
 from schemas import avro
@@ -219,3 +220,30 @@ def test_an_envelope_with_another_source_block_is_no_base():
     changed["fields"][2]["type"]["fields"].pop()
     with pytest.raises(ValueError, match="source differs"):
         evolve(changed, "CUSTTABLE", key_columns())
+
+
+def names(versions) -> list[list[str]]:
+    assert isinstance(versions, list)
+    return [[part["name"] for part in row_fields(version.schema)] for version in versions]
+
+
+def test_versions_follow_the_instances_oldest_first():
+    first, both = key_columns(), [*key_columns(), column("MEMO", NVARCHAR)]
+    keys = ["RECID", "PARTITION"]
+    assert names(new_versions(None, None, "VENDTABLE", [first, both])) == [keys, [*keys, "MEMO"]]
+    base = evolved(None, first).schema
+    assert names(new_versions(base, None, "VENDTABLE", [first, both])) == [[*keys, "MEMO"]]
+    assert names(new_versions(base, None, "VENDTABLE", [first])) == []
+
+
+def test_the_shipped_schema_is_the_first_version_of_its_subject():
+    columns = [*declared_columns(CUSTTABLE), column("MEMO", NVARCHAR)]
+    versions = new_versions(None, CUSTTABLE, "CUSTTABLE", [columns])
+    assert [version.schema == CUSTTABLE for version in versions] == [True, False]
+
+
+def test_an_older_instance_that_lacks_a_column_is_passed_over_and_the_newest_is_not():
+    short, whole = key_columns(), [*key_columns(), column("MEMO", NVARCHAR)]
+    base = evolved(None, whole).schema
+    assert new_versions(base, None, "VENDTABLE", [short, whole]) == []
+    assert isinstance(new_versions(base, None, "VENDTABLE", [whole, short]), Refused)
