@@ -77,10 +77,14 @@ class AifClient:
                 plugins=[egress],
                 settings=zeep.Settings(strict=True, forbid_dtd=True, forbid_entities=True, force_https=False),
             )
-            self._services = {
-                name: self._client.create_service(_BINDING.format(name), settings.url)  # type: ignore[no-untyped-call]
+            bindings = {
+                name: _BINDING.format(settings.services.get(name, name))
                 for name in (CUSTOMER_SERVICE, INVOICE_SERVICE, VENDOR_SERVICE, *JOURNAL_DOCUMENTS)
-                if name in _REQUIRED or _BINDING.format(name) in self._client.wsdl.bindings
+            }
+            self._services = {
+                name: self._client.create_service(binding, settings.url)  # type: ignore[no-untyped-call]
+                for name, binding in bindings.items()
+                if name in _REQUIRED or binding in self._client.wsdl.bindings
             }
         except zeep.exceptions.Error as error:
             raise zeep_failure(error, f"reading the port's contract in {wsdl_folder}") from error
@@ -165,8 +169,8 @@ class AifClient:
         if name not in self._services:
             raise FatalError(
                 "ax_service_missing",
-                f"calling {name}: the port's contract does not offer it; add it to the port and take its files into "
-                "connectors/ax/wsdl, or switch the flow off",
+                f"calling {name}: the port's contract does not offer it; add it to the port and take its files "
+                "(FRESHAX_AIF__WSDL_FOLDER), name it in FRESHAX_AIF__SERVICES, or switch the flow off",
             )
         return self._services[name]
 

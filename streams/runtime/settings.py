@@ -227,6 +227,10 @@ class AifSettings(Section):
     wsdl_folder: Path | None = Field(
         None, description="The site's own WSDL and XSD files (xppservice.wsdl, …); the ones shipped when not set."
     )
+    services: dict[str, str] = Field(
+        {},
+        description='Services that the port names otherwise, as JSON: {"VendorService": "VendVendTableService"}.',
+    )
     ca_file: Path | None = Field(None, description="CA bundle of the port; the system's when not set.")
     unprefixed_xsi_type: bool = Field(False, description="Rewrite Customer for ports that refuse a prefixed xsi:type.")
 

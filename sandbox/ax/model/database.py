@@ -60,6 +60,8 @@ INDEXES = (
     ("VENDTRANSOPEN", "ACCOUNTNUM"),
     ("VENDTRANSOPEN", "REFRECID"),
     ("DIMENSIONATTRIBUTEVALUECOMBINATION", "DISPLAYVALUE"),
+    ("DIMENSIONATTRIBUTEVALUECOMBINATION", "MAINACCOUNT"),
+    ("EXCHANGERATE", "EXCHANGERATECURRENCYPAIR"),
 )
 """Indexes beside the primary keys that the look-ups of a call need."""
 
@@ -193,6 +195,13 @@ class Transaction:
             Identifier(table), where, SQL(" FOR UPDATE" if lock else "")
         )
         return self._connection.execute(statement, values).fetchall()
+
+    def valid_on(self, table: str, validity: tuple[str, str], day: datetime, **equal: Any) -> list[Row]:
+        """Return the records with these values that are valid on `day`; `validity`: columns of first and last day."""
+        first, last = (Identifier(column) for column in validity)
+        conditions = [SQL("{} <= %s").format(first), SQL("{} >= %s").format(last)]
+        conditions += [SQL("{} = %s").format(Identifier(column)) for column in equal]
+        return self.select(table, conditions, [day, day, *equal.values()])
 
     def row(self, table: str, *, lock: bool = False, **equal: Any) -> Row | None:
         """Return the first record that `rows` would return, or None."""

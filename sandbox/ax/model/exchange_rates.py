@@ -125,6 +125,8 @@ def _valid(transaction: Transaction, kind: int, source: str, target: str, day: d
     pair = transaction.row(
         "EXCHANGERATECURRENCYPAIR", EXCHANGERATETYPE=kind, FROMCURRENCYCODE=source, TOCURRENCYCODE=target
     )
-    rows = transaction.rows("EXCHANGERATE", EXCHANGERATECURRENCYPAIR=pair["RECID"]) if pair else []
-    found = [row["EXCHANGERATE"] for row in rows if row["VALIDFROM"] <= day <= row["VALIDTO"]]
-    return Decimal(found[0]) if found else None
+    if pair is None:
+        return None
+    validity = ("VALIDFROM", "VALIDTO")
+    rows = transaction.valid_on("EXCHANGERATE", validity, day, EXCHANGERATECURRENCYPAIR=pair["RECID"])
+    return Decimal(rows[0]["EXCHANGERATE"]) if rows else None

@@ -51,13 +51,13 @@ def open_period(transaction: Transaction, ledger: Row, day: datetime) -> int:
 
     Raises: AifError F12 (texts unverified) when there is none, or it is not open.
     """
-    for period in transaction.rows("LEDGERFISCALCALENDARPERIOD", LEDGER=ledger["RECID"]):
-        dates = transaction.rows("FISCALCALENDARPERIOD", RECID=period["FISCALCALENDARPERIOD"])[0]
-        if dates["STARTDATE"] <= day <= dates["ENDDATE"]:
-            if period["STATUS"]:
-                status = {1: "on hold", 2: "closed"}[period["STATUS"]]
+    for period in transaction.valid_on("FISCALCALENDARPERIOD", ("STARTDATE", "ENDDATE"), day):
+        key = {"LEDGER": ledger["RECID"], "FISCALCALENDARPERIOD": period["RECID"]}
+        for own in transaction.rows("LEDGERFISCALCALENDARPERIOD", **key):
+            if own["STATUS"]:
+                status = {1: "on hold", 2: "closed"}[own["STATUS"]]
                 raise faults.refused(f"The fiscal period for {day:%Y-%m-%d} is {status}.", "TransDate")
-            return int(period["FISCALCALENDARPERIOD"])
+            return int(period["RECID"])
     raise faults.refused(f"No fiscal period exists for {day:%Y-%m-%d}.", "TransDate")
 
 

@@ -133,7 +133,7 @@ class TestJournals:
         create(service, document, reversal_of(document))
         stored = ax.journals(f"EX{invoice_id}")
         assert [item["name"].split(":")[3] for item in stored] == ["1", "2"]
-        ax.post()
+        ax.run_batch()
         assert [(item["posted"], item["posting_error"]) for item in ax.journals(f"EX{invoice_id}")] == [(True, "")] * 2
 
     def test_amounts_dates_and_texts_arrive_as_they_are(self, ax, create, invoice_id):
@@ -182,21 +182,35 @@ class TestJournals:
             call("create_journals", GENERAL, "usmf", {"F" * 61: journal()}, uuid.uuid4())
 
 
-def test_a_service_that_the_port_does_not_offer_is_fatal_when_it_is_needed(ax, tmp_path):
-    """The contract of a port with customers and invoices only, as older releases of freshax asked for."""
+@pytest.fixture
+def renamed(tmp_path):
+    """The contract of a port on which the general journal's service has another name."""
     folder = tmp_path / "wsdl"
     shutil.copytree(FOLDER, folder)
-    root = folder / "xppservice.wsdl"
-    text = root.read_text("utf-8").replace("BasicHttpBinding_GeneralJournalService", "BasicHttpBinding_Other")
-    root.write_text(text, "utf-8")
+    for name in ("xppservice.wsdl", "wsdl1.wsdl"):
+        file = folder / name
+        text = file.read_text("utf-8")
+        binding, renamed = "BasicHttpBinding_GeneralJournalService", "BasicHttpBinding_JournalService"
+        file.write_text(text.replace(binding, renamed), "utf-8")
+    return folder
 
-    async def once():
-        client = AifClient(ax.aif_settings(wsdl_folder=folder))
-        try:
-            await client.create_journals(GENERAL, "usmf", {"FB:A:EX1:1:aa": journal()}, uuid.uuid4())
-        finally:
-            await client.close()
 
-    with pytest.raises(FatalError) as caught:
+class TestNames:
+    def create(self, ax, number, **settings):
+        async def once():
+            client = AifClient(ax.aif_settings(**settings))
+            try:
+                await client.create_journals(GENERAL, "usmf", {f"FB:A:EX{number}:1:aa": journal()}, uuid.uuid4())
+            finally:
+                await client.close()
+
         asyncio.run(once())
-    assert caught.value.code == "ax_service_missing"
+
+    def test_a_service_that_the_port_does_not_offer_is_fatal_when_it_is_needed(self, ax, renamed, invoice_id):
+        with pytest.raises(FatalError) as caught:
+            self.create(ax, invoice_id, wsdl_folder=renamed)
+        assert caught.value.code == "ax_service_missing"
+
+    def test_a_service_of_another_name_is_found_by_the_setting(self, ax, renamed, invoice_id):
+        self.create(ax, invoice_id, wsdl_folder=renamed, services={"GeneralJournalService": "JournalService"})
+        assert len(ax.journals(f"EX{invoice_id}")) == 1

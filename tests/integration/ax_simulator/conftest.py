@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.ax.config import AxConfig, Company, Customer, Switches, TaxGroup, TaxItemGroup
+from sandbox.ax.config import AccountStructure, AxConfig, Company, Customer, Switches, TaxGroup, TaxItemGroup
 from sandbox.ax.system import AxSystem, running
 from tests.kit.aif import Aif
 
@@ -20,8 +20,20 @@ CONFIG = AxConfig(
                 Customer(account="US-001", name="Contoso Wholesale", group="10", currency="USD", country="USA"),
             ),
         ),
-        "demf": Company(currency="EUR"),
+        "demf": Company(currency="EUR", last_numbers={"vendor": 1}),
     },
+    account_structures=(
+        AccountStructure(
+            name="Travel",
+            first="606000",
+            last="606999",
+            dimensions={"Department": "required", "BusinessUnit": "optional"},
+        ),
+        AccountStructure(
+            name="Rest", first="1", last="9", dimensions={"BusinessUnit": "optional", "Department": "optional"}
+        ),
+    ),
+    cdc_tables=("CUSTTABLE", "DIRPARTYTABLE", "CUSTTRANS", "CUSTINVOICEJOUR", "EXCHANGERATE"),
     switches=Switches(auth="none", call_seconds=0.0),
 )
 

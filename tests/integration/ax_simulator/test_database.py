@@ -57,6 +57,17 @@ def test_a_created_customer_is_captured_as_an_insert(aif, sql):
     assert captured(sql, NAMES, 1, stored["party"])[0] == (2, "Captured")
 
 
+def test_what_posting_writes_is_captured(aif, sql):
+    account = aif.new_customer("Posted")
+    recid = aif.create_invoice(invoice(invoice_table(account))).keys[0]
+    aif.control("POST", "/post", {"company": "usmf", "rec_ids": [int(recid)]})
+    number = aif.stored_invoice(recid)["invoice_id"]
+    transactions = "SELECT __$operation, INVOICE FROM cdc.dbo_CUSTTRANS_CT WHERE ACCOUNTNUM = ?"
+    assert captured(sql, transactions, 1, account) == [(2, number)]
+    journal = "SELECT __$operation, ORDERACCOUNT, INVOICEAMOUNT FROM cdc.dbo_CUSTINVOICEJOUR_CT WHERE INVOICEID = ?"
+    assert captured(sql, journal, 1, number) == [(2, account, 20)]
+
+
 def test_a_rejected_call_is_never_captured(aif, sql):
     content = customer(
         cust_table("<AccountNum>ROLLED</AccountNum><CustGroup>10</CustGroup>", party("Rolled back")),

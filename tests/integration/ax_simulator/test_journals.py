@@ -29,6 +29,12 @@ def test_a_journal_is_stored_and_not_posted(aif):
     assert len({line["voucher"] for line in row["lines"]}) == 1
 
 
+def test_an_account_takes_the_dimensions_of_its_structure_in_their_order(aif):
+    dimensions = {"BusinessUnit": "001", "Department": "022"}
+    number = general(aif, trans("606300", debit="1", offset="110110", dimensions=dimensions)).keys[0]
+    assert stored(aif, number)["lines"][0]["account"] == "606300-022-001"
+
+
 def test_several_journals_are_one_transaction(aif):
     before = len(aif.state()["journals"])
     good = journal("GenJrn", trans("618100", debit="1", offset="110110"))
@@ -56,6 +62,7 @@ def test_an_offset_account_of_another_type(aif):
         (trans("618100", debit="1", TaxGroup="NO"), "'NO' in field 'Sales tax group'"),
         (trans("618100", debit="1", dimensions={"Department": "no"}), "'no' in field 'Department'"),
         (trans("618100", debit="1", dimensions={"Nothing": "1"}), "'Nothing' in field 'Name'"),
+        (trans("606300", debit="1"), "'Travel' requires a value for 'Department'"),
         (trans("618100"), "Exactly one of debit and credit"),
         (trans("618100", debit="1", credit="1"), "Exactly one of debit and credit"),
         (trans("618100", debit="-1"), "Exactly one of debit and credit"),

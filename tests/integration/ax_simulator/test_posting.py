@@ -231,6 +231,14 @@ class TestVendor:
         posted(aif, answer)
 
 
+class TestStructure:
+    def test_a_line_of_an_invoice_that_lacks_a_dimension_is_not_posted(self, aif, account):
+        table = invoice_table(account, line("1", "10.00", account="606300"))
+        recid = aif.create_invoice(invoice(table)).keys[0]
+        post(aif)
+        assert "'Travel' requires a value for 'Department'" in aif.stored_invoice(recid)["posting_error"]
+
+
 class TestWhen:
     def test_immediately(self, aif):
         aif.control("PATCH", "/switches", {"posting": "immediately"})

@@ -1,6 +1,6 @@
 """VendorService: the same rules as for customers, over VENDTABLE."""
 
-from tests.kit.aif import criteria, keys
+from tests.kit.aif import context, criteria, keys
 from tests.kit.aif_ledger import VENDOR, vend_table, vendor
 
 
@@ -57,6 +57,13 @@ def test_an_update_needs_the_hash_that_a_read_gave(aif):
 
 def test_read_of_an_unknown_vendor_is_a_fault(aif):
     assert aif.call("VendorService", "read", keys("nobody")).aif_code == "EntityNotFound"
+
+
+def test_a_number_sequence_that_has_ended_gives_no_number(aif):
+    document = vendor(vend_table())
+    answers = [aif.call("VendorService", "create", document, header=context("demf")) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 500]
+    assert "number sequence for 'vendor' has been exceeded" in answers[1].fault_text
 
 
 def test_its_name_can_be_changed_by_hand(aif):

@@ -279,6 +279,21 @@ class TestDeploySteps:
         with pytest.raises(FatalError, match="schema_incompatible"):
             admin.apply([topic])
 
+    @pytest.mark.parametrize(
+        "name", sorted({t.schema for t in topics.ALL if t.schema and avro.latest_version(t.schema) > 1})
+    )
+    def test_every_version_follows_the_one_before(
+        self, client: SchemaRegistryClient, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        topic = Topic(f"history.{name.replace('_', '-')}", "key", "delete", name, "test")
+        published = {number: avro.text(name, number) for number in range(1, avro.latest_version(name) + 1)}
+        states = []
+        for text in published.values():
+            monkeypatch.setattr(avro, "text", lambda _name, _version=None, text=text: text)
+            states.append(SchemaAdmin(client).apply([topic])[0].state)
+
+        assert states == [SchemaState.NEW_SUBJECT] + [SchemaState.NEW_VERSION] * (len(published) - 1)
+
     def test_a_field_with_a_default_is_a_new_version(
         self, client: SchemaRegistryClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
