@@ -8,6 +8,8 @@ import httpx
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
+from schemas.failures import RetryableError
+from schemas.records import Intent, IntentState
 from streams.runtime.settings import FreshBooksSettings
 
 KEY = SecretStr(Fernet.generate_key().decode())
@@ -163,3 +165,22 @@ class Control:
             for row in counted
             if row["method"] == method and path_part in row["path"] and row["client_id"] == client_id
         )
+
+
+class MemoryIntents:
+    """An intent log that forgets with the process; `steps` are all states in order."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Intent] = {}
+        self.steps: list[IntentState] = []
+        self.fail_at: IntentState | None = None
+
+    def last(self, key: str) -> Intent | None:
+        return self.rows.get(key)
+
+    async def record(self, key: str, intent: Intent) -> None:
+        if intent.state is self.fail_at:
+            self.fail_at = None
+            raise RetryableError("not_delivered", "crash here")
+        self.rows[key] = intent
+        self.steps.append(intent.state)

@@ -18,32 +18,12 @@ from schemas.records import (
     FreshBooksConfirmation,
     FreshBooksOperation,
     FreshBooksOutcome,
-    Intent,
     IntentState,
 )
-from tests.kit.freshbooks import Control, Person
+from tests.kit.freshbooks import Control, MemoryIntents, Person
 
 Run = Callable[..., Any]
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
-
-
-class MemoryIntents:
-    """An intent log that forgets with the process; `steps` are all states in order."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, Intent] = {}
-        self.steps: list[IntentState] = []
-        self.fail_at: IntentState | None = None
-
-    def last(self, key: str) -> Intent | None:
-        return self.rows.get(key)
-
-    async def record(self, key: str, intent: Intent) -> None:
-        if intent.state is self.fail_at:
-            self.fail_at = None
-            raise RetryableError("not_delivered", "crash here")
-        self.rows[key] = intent
-        self.steps.append(intent.state)
 
 
 def write_reference(kind: str, number: int, reference: str = "usmf/X-1") -> FreshBooksCommand:

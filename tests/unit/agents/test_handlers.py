@@ -606,3 +606,55 @@ class TestFreshBooksSink:
 
         assert asyncio.run(handler(incoming(topics.FRESHBOOKS_COMMANDS, KEY, command))) == "written"
         assert producer.topics() == ["freshbooks.intents", "freshbooks.confirmations"]
+
+    @pytest.mark.parametrize("outcome", [FreshBooksOutcome.CREATED, FreshBooksOutcome.UNCHANGED])
+    def test_what_was_made_from_ax_gets_its_cross_reference(self, outcome: FreshBooksOutcome) -> None:
+        """Also when a repeat after a crash finds it made already."""
+        producer = self.run_upsert(outcome, entity_id=9001)
+
+        assert producer.topics() == ["freshbooks.confirmations", "xref"]
+        assert producer.sent[1].key == b"acc:invoice:9001"
+        (link,) = producer.records(topics.XREF, CrossReference)
+        assert link is not None
+        assert (link.freshbooks_id, link.company, link.entity, link.ax_id) == (9001, "usmf", "invoice", "CIV-1")
+        assert link.linked_by == "created_from_ax"
+
+    def test_what_never_was_gets_none(self) -> None:
+        assert self.run_upsert(FreshBooksOutcome.UNCHANGED, entity_id=None).topics() == ["freshbooks.confirmations"]
+
+    def run_upsert(self, outcome: FreshBooksOutcome, entity_id: int | None) -> RememberingProducer:
+        class Sink:
+            async def apply(self, command: FreshBooksCommand, _intents: Any) -> FreshBooksConfirmation:
+                return FreshBooksConfirmation(
+                    command_id=command.command_id,
+                    outcome=outcome,
+                    account_id="acc",
+                    kind="invoice",
+                    entity_id=entity_id,
+                    reference=command.reference,
+                    version="v1",
+                    content_hash="h1",
+                    changed_at=NOW,
+                    confirmed_at=NOW,
+                )
+
+        producer = RememberingProducer()
+        handler = FreshBooksSinkHandler(
+            sink=Sink(),
+            codec=PlainCodec(),  # type: ignore[arg-type]
+            outbox=outbox(producer),
+            intents=DictStore(),  # type: ignore[arg-type]
+        )
+        command = FreshBooksCommand(
+            command_id=COMMAND_ID,
+            operation=FreshBooksOperation.UPSERT_INVOICE,
+            account_id="acc",
+            kind="invoice",
+            reference="usmf/CIV-1",
+            fields={},
+            reason="posted",
+            changed_at=NOW,
+            issued_at=NOW,
+        )
+        asyncio.run(handler(incoming(topics.FRESHBOOKS_COMMANDS, command.key, command)))
+        return producer

@@ -14,8 +14,9 @@ NOW = datetime(2026, 6, 29, tzinfo=UTC)
 PUBLISHED = Fetched(version="v", content_hash="published", vis_state=0, fetched_at=NOW)
 
 
-def wrote(state: IntentState = IntentState.CONFIRMED, seconds: int = 1) -> Intent:
-    return Intent(command_id=uuid4(), state=state, content_hash="written", at=NOW + timedelta(seconds=seconds))
+def wrote(state: IntentState = IntentState.CONFIRMED, seconds: int = 1, made: int | None = None) -> Intent:
+    at = NOW + timedelta(seconds=seconds)
+    return Intent(command_id=uuid4(), state=state, content_hash="written", entity_id=made, at=at)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,9 @@ def wrote(state: IntentState = IntentState.CONFIRMED, seconds: int = 1) -> Inten
         ("written", PUBLISHED, wrote(IntentState.SENT), False),
         ("written", PUBLISHED, wrote(seconds=-1), False),
         ("written", None, wrote(), False),
+        ("written", None, wrote(made=9001), True),
+        ("written", None, wrote(IntentState.SENT, made=9001), False),
+        ("other", None, wrote(made=9001), False),
         ("published", None, None, False),
     ],
 )
