@@ -73,7 +73,7 @@ class FeedWriter:
         """
         for record in records:
             self._produce(record)
-        self._producer.poll(0)
+        self._serve(0)
         if self._failure is not None:
             raise self._failure
 
@@ -82,7 +82,7 @@ class FeedWriter:
         started = said = time.monotonic()
         stop_seen: float | None = None
         while self._left and self._failure is None:
-            self._producer.poll(_POLL_SECONDS)
+            self._serve(_POLL_SECONDS)
             now = time.monotonic()
             if self._stopping.is_set():
                 stop_seen = stop_seen or now
@@ -117,7 +117,7 @@ class FeedWriter:
                 )
             except BufferError:
                 # Full: what is delivered makes room, and is counted here.
-                self._producer.poll(_POLL_SECONDS)
+                self._serve(_POLL_SECONDS)
                 if self._stopping.is_set():
                     raise Stopping from None
             except KafkaException as error:
@@ -125,6 +125,14 @@ class FeedWriter:
             else:
                 self._left += 1
                 return
+
+    def _serve(self, seconds: float) -> None:
+        """Let deliveries be told. A fatal error is raised here, without a word of the record: its report follows."""
+        try:
+            self._producer.poll(seconds)
+        except KafkaException as error:
+            if not error.args[0].fatal():
+                raise
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         self._left -= 1
