@@ -14,8 +14,9 @@ _log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 8.0
-# A database that stays missing is a wrong name and not a start-up; so is a server without a handshake.
-_BOUNDED = ("sql_database_unavailable", "sql_no_handshake")
+# A database that stays missing is a wrong name and not a start-up; so is a server without a handshake. What a driver
+# cannot name is a lost connection, unless it comes again on every new one.
+_BOUNDED = ("sql_database_unavailable", "sql_no_handshake", "sql_connection_unclear")
 _BOUNDED_TRIES = 6
 
 

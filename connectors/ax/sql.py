@@ -19,8 +19,8 @@ from typing import Any, Self
 
 import pyodbc
 
-from connectors.ax.sql_failures import Driver, failure_of
-from schemas.failures import FatalError
+from connectors.ax.sql_failures import Driver, failure_of, verdict_of
+from schemas.failures import Failure, FatalError, RetryableError
 from streams.runtime import metrics
 from streams.runtime.settings import AxSqlSettings
 
@@ -200,6 +200,7 @@ class SqlConnection:
         server does not answer.
         """
         self._driver = driver_kind(settings)
+        self._lost = False
         # Microsoft's warning: pooling must be decided before the first connection of the process.
         pyodbc.pooling = False
         try:
@@ -211,6 +212,19 @@ class SqlConnection:
             action = f"connecting to {settings.server}:{settings.port}/{settings.database}"
             raise failure_of(error, action, self._driver, connecting=True) from None
         self._connection.timeout = settings.query_timeout_seconds
+
+    def _cursor(self, action: str) -> pyodbc.Cursor:
+        """A cursor. A lost connection is not asked again: drivers then say all kinds of things (24000, HY000)."""
+        if self._lost:
+            raise RetryableError("sql_connection_lost", f"{action}: the connection was lost before; open a new one")
+        try:
+            return self._connection.cursor()
+        except pyodbc.Error as error:
+            raise self._failure(error, action) from error
+
+    def _failure(self, error: pyodbc.Error, action: str) -> Failure:
+        self._lost = self._lost or verdict_of(error, self._driver).reconnect
+        return failure_of(error, action, self._driver)
 
     @property
     def driver_version(self) -> str:
@@ -229,7 +243,7 @@ class SqlConnection:
 
     def blocks(self, sql: str, *parameters: Any, action: str, block_rows: int) -> Iterator[list[Row]]:
         """The rows of one query in blocks, as they arrive: memory holds one block. Close it to drop the rest."""
-        cursor = self._connection.cursor()
+        cursor = self._cursor(action)
         try:
             cursor.execute(sql, *parameters)
             metrics.AX_SQL_LAST_ANSWER.set_to_current_time()
@@ -238,17 +252,17 @@ class SqlConnection:
                 metrics.AX_SQL_LAST_ANSWER.set_to_current_time()
                 yield [dict(zip(names, values, strict=True)) for values in block]
         except pyodbc.Error as error:
-            raise failure_of(error, action, self._driver) from error
+            raise self._failure(error, action) from error
         finally:
             _close_cursor(cursor)
 
     def execute(self, sql: str, *parameters: Any, action: str) -> None:
         """Run a statement that gives no rows."""
-        cursor = self._connection.cursor()
+        cursor = self._cursor(action)
         try:
             cursor.execute(sql, *parameters)
         except pyodbc.Error as error:
-            raise failure_of(error, action, self._driver) from error
+            raise self._failure(error, action) from error
         finally:
             _close_cursor(cursor)
 

@@ -124,6 +124,14 @@ _NO_HANDSHAKE = _retry(
     "FRESHAX_AX_SQL__SERVER and FRESHAX_AX_SQL__SERVER_CERTIFICATE",
     reconnect=True,
 )
+# The driver has no name for it and the engine never saw it: mostly a connection that died while nobody used it. Tried a
+# few times by new connections (back_off.py): what it says for good is no lost connection.
+_UNCLEAR = _retry(
+    "sql_connection_unclear", "FreeTDS does not say what happened; a new connection is opened", reconnect=True
+)
+_HANDSHAKE_ENDED = _retry(
+    "sql_no_handshake", "the server hangs up before the login: it starts, is busy, or speaks no TDS", reconnect=True
+)
 _UNREACHABLE = _retry("sql_unreachable", "nothing answers; check server, port and firewall", reconnect=True)
 _TIMEOUT = _retry("sql_timeout", "the query took too long; it is repeated")
 _CERTIFICATE = _fatal(
@@ -152,6 +160,8 @@ BY_STATE: dict[Driver, dict[str, Verdict]] = {
     "freetds": {
         "08001": _NO_HANDSHAKE,
         "08S01": _NETWORK,
+        # "Unknown error (0)": the write failed. An error of the engine has a number, and so never gets here.
+        "HY000": _UNCLEAR,
         # "Unexpected EOF from the server"; also what unixODBC says of a library that it cannot open, told apart
         # by `connecting`: before there is a connection there is no EOF.
         "01000": _NETWORK,
@@ -161,6 +171,11 @@ BY_STATE: dict[Driver, dict[str, Verdict]] = {
         "IM003": _DRIVER,
     },
 }
+
+# Beside these two states Microsoft's driver tells the network's number, which the engine uses for other things: Linux's
+# errno (EPIPE, ENETUNREACH, ECONNABORTED, ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH), and 26 of its own.
+LINK_STATES = ("08S01", "08001")
+LINK_NUMBERS: dict[int, Verdict] = dict.fromkeys((32, 101, 103, 104, 110, 111, 113), _NETWORK) | {26: _HANDSHAKE_ENDED}
 
 UNKNOWN = _fatal("sql_unknown_error", "the number is in no row of connectors/ax/sql_failures.py: decide what it means")
 
@@ -178,9 +193,11 @@ def engine_number(error: pyodbc.Error) -> int | None:
 def verdict_of(error: pyodbc.Error, driver: Driver, *, connecting: bool = False) -> Verdict:
     """The row of the table that fits `error`."""
     number = engine_number(error)
+    state = str(error.args[0]) if error.args else ""
+    if driver == "microsoft" and state in LINK_STATES and number in LINK_NUMBERS:
+        return LINK_NUMBERS[number]
     if number is not None and number in BY_NUMBER:
         return BY_NUMBER[number]
-    state = str(error.args[0]) if error.args else ""
     if connecting and state == "01000":
         return _DRIVER
     if connecting and state in ("08S01", "HYT00"):

@@ -3,7 +3,16 @@
 import pyodbc
 import pytest
 
-from connectors.ax.sql_failures import BY_NUMBER, BY_STATE, UNKNOWN, engine_number, failure_of, verdict_of
+from connectors.ax.sql_failures import (
+    BY_NUMBER,
+    BY_STATE,
+    LINK_NUMBERS,
+    LINK_STATES,
+    UNKNOWN,
+    engine_number,
+    failure_of,
+    verdict_of,
+)
 from schemas.failures import FatalError, PoisonError, RetryableError
 
 # Reference on SQL Server CDC, section 14.
@@ -78,6 +87,8 @@ def test_of_several_diagnostics_the_first_that_means_something_decides():
         ("freetds", "08S01", True, RetryableError, "sql_unreachable"),
         ("freetds", "08001", True, RetryableError, "sql_no_handshake"),
         ("freetds", "HY099", False, FatalError, "sql_unknown_error"),
+        ("freetds", "HY000", False, RetryableError, "sql_connection_unclear"),
+        ("microsoft", "HY000", False, FatalError, "sql_unknown_error"),
     ],
 )
 def test_without_a_number_the_state_decides(driver, state, connecting, kind, code):
@@ -88,6 +99,28 @@ def test_without_a_number_the_state_decides(driver, state, connecting, kind, cod
 
 def test_an_unknown_number_is_not_excused_by_a_known_state():
     assert verdict_of(microsoft(50123, "08S01"), "microsoft") is UNKNOWN
+
+
+def test_an_unknown_error_of_the_engine_is_not_taken_for_a_lost_connection():
+    assert verdict_of(freetds(50123, "HY000", pyodbc.Error), "freetds") is UNKNOWN
+    assert verdict_of(freetds(9002, "HY000", pyodbc.Error), "freetds") is UNKNOWN
+
+
+@pytest.mark.parametrize("number", sorted(LINK_NUMBERS))
+@pytest.mark.parametrize("state", LINK_STATES)
+def test_a_number_of_the_network_counts_only_beside_a_state_of_the_network(number, state):
+    """Measured: a reset connection is 08S01 (104) on Linux; 104 with 42000 is a mistake in a query."""
+    broken = microsoft(number, state, pyodbc.OperationalError)
+    assert verdict_of(broken, "microsoft").failure is RetryableError
+    assert verdict_of(broken, "microsoft", connecting=True).failure is RetryableError
+    assert verdict_of(microsoft(number), "microsoft") is UNKNOWN
+
+
+def test_an_untrusted_certificate_is_still_not_retried():
+    error = pyodbc.OperationalError(
+        "08001", "[08001] SSL Provider: [certificate verify failed] (-1) (SQLDriverConnect)"
+    )
+    assert verdict_of(error, "microsoft", connecting=True).code == "sql_certificate_untrusted"
 
 
 def test_a_message_has_action_number_and_remedy_and_no_data():
