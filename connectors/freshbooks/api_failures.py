@@ -106,7 +106,8 @@ def api_errors(body: object) -> list[ApiError]:
 
     Reads all recorded shapes:
     `{"response": {"errors": [...]}}` (or one object), google.rpc `{"code", "message", "details": [{"reason", …}]}`,
-    `{"errno", "message", "details": [text]}`, `{"error", "error_description"}`, `{"message"}`.
+    `{"errno", "message", "details": [text]}`, `{"errno", "error": {field: text}}` (projects),
+    `{"error", "error_description"}`, `{"message"}`.
     """
     if not isinstance(body, Mapping):
         return []
@@ -121,6 +122,10 @@ def api_errors(body: object) -> list[ApiError]:
     found = [_google(item, body) for item in reasons if "reason" in item]
     if found:
         return found
+    by_field = body.get("error")
+    if isinstance(by_field, Mapping):
+        number = _number(body.get("errno"))
+        return [ApiError(number, _name(name), _short(said)) for name, said in by_field.items()]
     if "errno" in body or "error" in body or "message" in body:
         said = body.get("error_description") or body.get("message") or body.get("error")
         return [ApiError(_number(body.get("errno")), None, _short(said))]

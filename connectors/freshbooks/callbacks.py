@@ -9,6 +9,7 @@ Level-triggered, at the start and every few minutes (FreshBooks may disable a ca
     verified, verifier confirmed              nothing
     verified, verifier lost                   delete, register anew: FreshBooks never shows a verifier again
     a second one that works                   delete
+    one for a kind that is not wanted         delete
 
 The handshake may arrive before the POST is answered, and at another process: the registration is noted durably first,
 and the verifier is sent back under the callback id that the handshake names.
@@ -20,6 +21,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -81,7 +83,8 @@ class CallbackKeeper:
         self._client = client
         self._verifiers = verifiers
         self._clock = clock
-        self._uris = {event: callback_uri(public_url, client.account_id, event) for event in events}
+        self._uri_of = partial(callback_uri, public_url, client.account_id)
+        self._uris = {event: self._uri_of(event) for event in events}
         self._path = f"/events/account/{client.account_id}/events/callbacks"
         self._wake = asyncio.Event()
         self.settled = False
@@ -114,6 +117,9 @@ class CallbackKeeper:
         await self._send_verifiers()
         listed = await self._list()
         await self._forget_gone(listed)
+        for callback in listed:
+            if callback.event not in self._uris and callback.uri == self._uri_of(callback.event):
+                await self._delete(callback, "its kind is left out by freshbooks.kinds")
         states = [await self._ensure_event(event, uri, listed) for event, uri in self._uris.items()]
         return all(states)
 

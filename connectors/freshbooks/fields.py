@@ -68,7 +68,9 @@ class Fields:
 
     def optional_identifier(self, name: str) -> int | None:
         """The id, None where FreshBooks names none: null, 0, "" or a missing field."""
-        return None if self._raw.get(name) in (None, "", 0, "0") else self.identifier(name)
+        value = self._raw.get(name)
+        none = value in (None, "", "0") or (isinstance(value, int) and value == 0)
+        return None if none else self.identifier(name)
 
     def integer(self, name: str, *, missing: int | None = None) -> int:
         """The whole number; `missing` when there is none, which is otherwise refused."""
@@ -86,7 +88,7 @@ class Fields:
         value = self._raw.get(name)
         if value is None:
             return missing
-        if value in (True, False):
+        if isinstance(value, int) and value in (True, False):
             return bool(value)
         raise wrong(self._where, name, "true or false")
 

@@ -20,12 +20,15 @@ from dataclasses import dataclass
 
 import structlog
 
+from schemas import topics
 from schemas.failures import Failure, PoisonError, RetryableError
 from streams.runtime import metrics
 from streams.runtime.dead_letters import Origin
 
 _log = structlog.get_logger(__name__)
 # Pauses of a record that used up its retry budget: it comes back for as long as the other side is away.
+# Kinds of both ends that business keys carry.
+_KINDS = frozenset(topics.FRESHBOOKS_ENTITIES) | {"customer", "vendor"}
 _HOLD_FIRST_SECONDS = 1.0
 _HOLD_CAP_SECONDS = 30.0
 
@@ -146,8 +149,8 @@ class Lanes:
 
 def _kind_of(record: Origin) -> str:
     """The kind in a business key, `other` for a key that is not one: a metric label must stay bounded."""
-    parts = (record.key or b"").split(b":")
-    return parts[1].decode() if len(parts) >= 3 and parts[1] in (b"client", b"invoice", b"customer") else "other"
+    parts = (record.key or b"").decode("utf-8", "replace").split(":")
+    return parts[1] if len(parts) >= 3 and parts[1] in _KINDS else "other"
 
 
 def _place(record: Origin) -> dict[str, object]:

@@ -29,10 +29,18 @@ _DEADLINE_SECONDS = 5.0
 class Hooks:
     """Listener and keeper as `freshax listen` wires them; `told` is what would be in Kafka."""
 
-    def __init__(self, client: FreshBooksClient, url: str, folder: Path, clock: Any = utc_now) -> None:
+    def __init__(
+        self,
+        client: FreshBooksClient,
+        url: str,
+        folder: Path,
+        clock: Any = utc_now,
+        events: Sequence[str] = ("client", "invoice"),
+    ) -> None:
         self.told: list[Notification] = []
         self.verifiers = Verifiers(SealedFile(folder / "verifiers", KEY), clock=clock)
-        self.keeper = CallbackKeeper(client, self.verifiers, public_url=url, clock=clock, events=("client", "invoice"))
+        self.keeper = CallbackKeeper(client, self.verifiers, public_url=url, clock=clock, events=events)
+        self.wired = (client, url, folder)
         self.listener = Listener(
             WebhookSettings(),
             account_id="ZyQ04o",
@@ -198,6 +206,15 @@ def test_a_second_working_callback_is_removed(with_hooks: Run, ours: Ours) -> No
 
     with_hooks(work)
     assert sorted(item["event"] for item in ours()) == ["client", "invoice"]
+
+
+def test_the_callback_of_a_kind_that_is_left_out_is_removed(with_hooks: Run, ours: Ours) -> None:
+    async def work(hooks: Hooks) -> None:
+        await hooks.settled()
+        await Hooks(*hooks.wired, events=("client",)).settled()
+
+    with_hooks(work)
+    assert [item["event"] for item in ours()] == ["client"]
 
 
 def test_a_strangers_verifier_is_refused_by_freshbooks_and_forgotten(with_hooks: Run, person: Person) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from msgspec import structs
 
-from schemas import topics
+from schemas import avro, topics
 from schemas.failures import PoisonError, RetryableError
 from schemas.records import (
     AxCommand,
@@ -42,6 +42,7 @@ from streams.agents.freshbooks_sink import FreshBooksSinkHandler
 from streams.agents.parking import Parking
 from streams.transforms.decisions import Decision, Ignored, Loss, ParkedFor, Ready
 from tests.kit.pipeline import NOW, DictStore, PlainCodec, RememberingProducer, incoming, outbox
+from tests.unit.schemas.test_avro_schemas import RECORD_OF, from_json, named_in
 
 KEY = "acc:client:1"
 COMMAND_ID = UUID("6f1b0a5e-6c2d-5e3f-9a1b-0c2d3e4f5a6b")
@@ -177,6 +178,31 @@ class TestFetch:
         assert producer.topics() == ["freshbooks.clients", "freshbooks.fetched"]
         assert producer.records(topics.CLIENTS, Client) == [client()]
         assert remembered.get(KEY) == fetched()
+
+    @pytest.mark.parametrize("kind", sorted(topics.FRESHBOOKS_ENTITIES))
+    def test_every_kind_has_its_topic(self, kind: str) -> None:
+        topic = topics.FRESHBOOKS_ENTITIES[kind]
+        schema = avro.load(topic.schema or "")
+        value = from_json(schema, avro.example(topic.schema or ""), named_in(schema))
+        entity = RECORD_OF[topic.schema or ""].from_avro(value)
+
+        class Fetcher:
+            async def fetch(self, kind: str, entity_id: int) -> Any:
+                return entity
+
+        producer = RememberingProducer()
+        handler = FetchHandler(
+            account_id="acc",
+            fetcher=Fetcher(),
+            codec=PlainCodec(),  # type: ignore[arg-type]
+            outbox=outbox(producer),
+            fetched=DictStore(),  # type: ignore[arg-type]
+            intents=DictStore(),  # type: ignore[arg-type]
+        )
+
+        assert asyncio.run(handler(self.notification(kind=kind))) == "published"
+        assert producer.topics() == [topic.name, "freshbooks.fetched"]
+        assert producer.sent[0].key == f"acc:{kind}:1".encode()
 
     def test_the_trace_of_the_notification_goes_on(self) -> None:
         handler, producer = self.handler(client())

@@ -140,7 +140,7 @@ def test_the_field_is_named_and_the_value_is_not() -> None:
         ({"errno": 404, "message": "no"}, [ApiError(404, None, "no")]),
         ({"code": 3, "message": "Invalid", "details": [{"@type": "BadRequest"}]}, [ApiError(None, None, "Invalid")]),
         ({"error": "invalid_grant", "error_description": "used"}, [ApiError(None, None, "used")]),
-        ({"errno": 2001, "error": {"title": "field required"}}, [ApiError(2001, None, "")]),
+        ({"errno": 2001, "error": {"title": "field required"}}, [ApiError(2001, "title", "field required")]),
         ({"response": {"errors": ["odd"]}}, [ApiError(None, None, "")]),
         ([], []),
         (None, []),
