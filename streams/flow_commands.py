@@ -21,7 +21,7 @@ from schemas.failures import Failure
 from streams.flows import flow_files, load_flows
 from streams.runtime.settings import load_settings
 from streams.transforms.declared_yaml import DeclarationError, read_yaml
-from streams.transforms.examples import coverage_of, decided, differences, example_of, plain
+from streams.transforms.examples import Example, coverage_of, decided, differences, example_of, plain
 from streams.transforms.expressions.reference import expression_page
 from streams.transforms.flow import Flow, Flows
 from streams.transforms.release import compile_flows
@@ -195,16 +195,21 @@ def functions() -> None:
 
 def compare(flow: Flow, given: Path) -> list[str]:
     """Differences between the outcome of an example and the one written beside it."""
-    base = given.parent / "base.json"
-    declared = _read(given)
-    if declared.get("overrides"):
-        flow = _overridden(flow, declared["overrides"])
     try:
-        _, outcome = decided(flow, example_of(flow, declared, _read(base) if base.exists() else None))
+        _, outcome = decided(*example(flow, given))
     except DeclarationError as reason:
         return [reason.message]
     expected = _read(given.with_name(given.name.replace(".in.json", ".out.json")))
     return differences(expected, outcome)
+
+
+def example(flow: Flow, given: Path) -> tuple[Flow, Example]:
+    """The example of a file, and the flow with the overrides that it asks for. Raises DeclarationError."""
+    base = given.parent / "base.json"
+    declared = _read(given)
+    if declared.get("overrides"):
+        flow = _overridden(flow, declared["overrides"])
+    return flow, example_of(flow, declared, _read(base) if base.exists() else None)
 
 
 def _overridden(flow: Flow, overrides: dict[str, Any]) -> Flow:

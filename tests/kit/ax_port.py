@@ -83,9 +83,9 @@ class AxPort(Aif):
 
 
 @contextmanager
-def ax_port(folder: Path) -> Iterator[AxPort]:
+def ax_port(folder: Path, config: AxConfig = CONFIG) -> Iterator[AxPort]:
     """Run an AX system in `folder`."""
-    with running(CONFIG, folder) as system:
+    with running(config, folder) as system:
         port = AxPort(system.ready())
         try:
             yield port
