@@ -1,7 +1,7 @@
 # Every target that needs the environment makes it first; `make` alone lists the targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test unit contract integration e2e differential bench-capture bench-standin lint types imports format lock dashboards archives clean
+.PHONY: help setup demo test unit contract integration e2e differential bench bench-capture bench-standin lint types imports format lock dashboards archives clean
 
 BIN := .venv/bin
 # More for pytest: make unit ARGS="-k lsn -x"
@@ -36,6 +36,9 @@ e2e: setup ## the whole pipeline under faults
 
 differential: setup ## freshax capture against Debezium on one random history, and under kill -9 (2-3 min)
 	$(BIN)/pytest tests/differential $(ARGS)
+
+bench: setup ## transforms: decisions per second and core, by flow (30 s)
+	@$(BIN)/python -m benchmarks.transforms $(ARGS)
 
 bench-capture: setup ## freshax capture beside Debezium: rows per second, latency, memory (3-4 min)
 	@$(BIN)/python -m benchmarks.capture $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -164,30 +165,43 @@ def _lines(declared: Lines, place: str, target: str, workshop: Workshop) -> _Lin
     )
 
 
-def build(record: type[Record], values: Mapping[str, Any], dimensions: dict[str, str]) -> Record:
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What building a record needs to know of its class, found out once."""
+
+    nested: tuple[tuple[str, type[Record]], ...]
+    enumerations: tuple[tuple[str, type[StrEnum]], ...]
+    dimensions: tuple[str, ...]
+
+
+@lru_cache(maxsize=64)
+def _shape_of(record: type[Record]) -> _Shape:
+    kinds = [(field.name, plain_type(field.type)) for field in msgspec.structs.fields(record)]
+    classes = [(name, kind) for name, kind in kinds if isinstance(kind, type)]
+    return _Shape(
+        nested=tuple((name, kind) for name, kind in classes if issubclass(kind, Record)),
+        enumerations=tuple((name, kind) for name, kind in classes if issubclass(kind, StrEnum)),
+        dimensions=tuple(name for name, _ in kinds if name in ("dimensions", "offset_dimensions")),
+    )
+
+
+def build(record: type[Record], values: dict[str, Any], dimensions: dict[str, str]) -> Record:
     """A document of mapped values. Dotted names fill a nested record, which is None when all of it is.
 
     Raises PoisonError `field_type` for a text that is no value of its enumeration.
     """
-    result: dict[str, Any] = {}
-    for field in msgspec.structs.fields(record):
-        kind, name = plain_type(field.type), field.name
-        if isinstance(kind, type) and issubclass(kind, Record):
-            prefix = f"{name}."
-            nested = {key[len(prefix) :]: value for key, value in values.items() if key.startswith(prefix)}
-            result[name] = kind(**nested) if any(nested.values()) else None
-        elif name == "dimensions":
-            result[name] = dimensions
-        elif name == "offset_dimensions":
-            result[name] = {}
-        elif name in values:
-            value = values[name]
-            result[name] = _of_enumeration(kind, value, name) if _is_enumeration(kind) and value else value
+    shape = _shape_of(record)
+    result = {name: value for name, value in values.items() if "." not in name} if shape.nested else dict(values)
+    for name, kind in shape.nested:
+        prefix = f"{name}."
+        inner = {key[len(prefix) :]: value for key, value in values.items() if key.startswith(prefix)}
+        result[name] = kind(**inner) if any(inner.values()) else None
+    for name, enumeration in shape.enumerations:
+        if result.get(name):
+            result[name] = _of_enumeration(enumeration, result[name], name)
+    for name in shape.dimensions:
+        result[name] = dimensions if name == "dimensions" else {}
     return record(**result)
-
-
-def _is_enumeration(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, StrEnum)
 
 
 def _of_enumeration(kind: type[StrEnum], value: str, name: str) -> StrEnum:
