@@ -126,6 +126,8 @@ def compile_map(declared: str | Map, place: str, workshop: Workshop) -> StepRun:
         return fields
     if declared.lines and document.lines is None:
         workshop.problems.add(f"{place}.lines", f"{target} has no lines", "remove them")
+    if not declared.lines and document.lines is not None:
+        workshop.problems.add(place, f"{target} has lines", "write map as mapping and lines")
     programs = [
         _lines(lines, f"{place}.lines.{index}", document.lines or "", workshop)
         for index, lines in enumerate(declared.lines)

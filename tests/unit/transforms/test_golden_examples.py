@@ -22,4 +22,4 @@ def test_every_example_has_its_outcome_and_every_outcome_its_example() -> None:
     outcomes = {path.with_name(path.name.replace(".out.", ".in.")) for path in GOLDEN.glob("*/*.out.json")}
 
     assert outcomes == set(EXAMPLES)
-    assert len(EXAMPLES) > 100
+    assert len(EXAMPLES) >= 150
