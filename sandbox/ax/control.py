@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Any, Literal
 
 import anyio.to_thread
 import msgspec
@@ -16,7 +16,8 @@ from sandbox.ax.chaos import Fault
 from sandbox.ax.config import Blocked, Strict, Switches
 from sandbox.ax.model import acts, state
 from sandbox.ax.model.batch import Batch
-from sandbox.ax.model.database import AxDatabase
+from sandbox.ax.model.database import AxDatabase, Transaction
+from sandbox.ax.model.faults import AifError
 from sandbox.ax.soap.operations import Clock
 
 PREFIX = "/_control"
@@ -93,6 +94,9 @@ class Control:
             ("/restart", "POST", self.restart),
             ("/calls", "GET", self.calls),
             ("/post", "POST", self.post),
+            ("/invoices", "POST", self.make_invoice),
+            ("/payments", "POST", self.make_payment),
+            ("/rates", "POST", self.set_rate),
             ("/periods", "POST", self.period),
             ("/{kind}/{company}/{account}", "PATCH", self.change_account),
             ("/{kind}/{company}/{account}/rename", "POST", self.rename),
@@ -149,6 +153,38 @@ class Control:
         wanted = msgspec.json.decode(await request.body() or b"{}", type=PostRequest)
         companies = (wanted.company,) if wanted.company else ()
         return JSONResponse(await anyio.to_thread.run_sync(self._batch.run, companies, wanted.rec_ids))
+
+    async def make_invoice(self, request: Request) -> Response:
+        """POST /invoices: a free-text invoice made and posted in AX by hand."""
+        act = msgspec.json.decode(await request.body(), type=acts.InvoiceAct)
+        return await self._made(act.company, lambda transaction: acts.create_invoice(transaction, act))
+
+    async def make_payment(self, request: Request) -> Response:
+        """POST /payments: a customer's payment entered and posted in AX by hand."""
+        act = msgspec.json.decode(await request.body(), type=acts.PaymentAct)
+        books = self._batch.books(act.company)
+        return await self._made(act.company, lambda transaction: acts.create_payment(transaction, act, books))
+
+    async def _made(self, company: str, make: Callable[[Transaction], int]) -> Response:
+        """Make a document and post it: both as a person would, at once. 409 with the reason when AX refuses it."""
+
+        def run() -> dict[str, Any]:
+            with self._database.transaction(company, self._clock()) as transaction:
+                made = make(transaction)
+            return {"rec_id": made, **self._batch.run((company,), (made,))}
+
+        return await _unless_refused(run)
+
+    async def set_rate(self, request: Request) -> Response:
+        """POST /rates: an exchange rate entered by hand."""
+        act = msgspec.json.decode(await request.body(), type=acts.RateAct)
+
+        def run() -> dict[str, Any]:
+            with self._database.transaction("", self._clock()) as transaction:
+                acts.set_rate(transaction, act)
+            return {}
+
+        return await _unless_refused(run)
 
     async def period(self, request: Request) -> Response:
         """POST /periods: opens, holds or closes a fiscal period."""
@@ -210,6 +246,13 @@ class Control:
         if self._capture is None:
             raise ValueError("this simulator runs without the SQL Server stand-in")
         return self._capture
+
+
+async def _unless_refused(run: Callable[[], dict[str, Any]]) -> Response:
+    try:
+        return JSONResponse(await anyio.to_thread.run_sync(run), 201)
+    except AifError as error:
+        return JSONResponse({"error": str(error)}, 409)
 
 
 def _checked(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:

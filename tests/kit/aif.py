@@ -142,14 +142,14 @@ class Aif:
         self.control_url = control_url
         self.http = httpx.Client(timeout=20, verify=False)  # plain HTTP: no certificates to load for each client
 
-    def post(self, body: bytes, action: str, **headers: str) -> Answer:
+    def send(self, body: bytes, action: str, **headers: str) -> Answer:
         sent = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": action} | headers
         response = self.http.post(self.url, content=body, headers=sent)
         return Answer(response.status_code, response.content)
 
     def call(self, service: str, operation: str, content: str, *, header: str | None = None) -> Answer:
         body = envelope(wrapper(service, operation, content), header=context() if header is None else header)
-        return self.post(body, f'"{SERVICES}/{service}/{operation}"')
+        return self.send(body, f'"{SERVICES}/{service}/{operation}"')
 
     def customers(self, operation: str, content: str, *, header: str | None = None) -> Answer:
         return self.call("CustomerService", operation, content, header=header)

@@ -73,7 +73,7 @@ class AxPort(Aif):
     def vendors_of(self, your_account_number: str) -> list[dict[str, Any]]:
         return [item for item in self.state()["vendors"] if item["your_account_number"] == your_account_number]
 
-    def run_batch(self) -> dict[str, Any]:
+    def post(self) -> dict[str, Any]:
         """One run of AX's batch."""
         answer: dict[str, Any] = self.control("POST", "/post", {"company": "usmf"}).json()
         return answer

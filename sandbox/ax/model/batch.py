@@ -30,6 +30,12 @@ class Batch:
         self._clock = clock
         self._running = threading.Lock()
 
+    def books(self, company: str) -> Books:
+        """Return what posting in `company` goes by. Raises: ValueError when there is no such company."""
+        if company not in self._config.companies:
+            raise ValueError(f"there is no company {company!r}")
+        return Books.of(self._config, self._switches, company)
+
     def run(
         self,
         companies: Iterable[str] = (),
@@ -68,7 +74,7 @@ class Batch:
 
     def _post(self, company: str, table: str, recid: int, result: dict[str, list[dict[str, Any]]]) -> None:
         told: dict[str, Any] = {"company": company, "table": table, "rec_id": recid}
-        books = Books.of(self._config, self._switches, company)
+        books = self.books(company)
         try:
             with self._database.transaction(company, self._clock()) as transaction:
                 row = transaction.row(table, lock=True, RECID=recid)

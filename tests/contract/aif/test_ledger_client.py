@@ -133,7 +133,7 @@ class TestJournals:
         create(service, document, reversal_of(document))
         stored = ax.journals(f"EX{invoice_id}")
         assert [item["name"].split(":")[3] for item in stored] == ["1", "2"]
-        ax.run_batch()
+        ax.post()
         assert [(item["posted"], item["posting_error"]) for item in ax.journals(f"EX{invoice_id}")] == [(True, "")] * 2
 
     def test_amounts_dates_and_texts_arrive_as_they_are(self, ax, create, invoice_id):

@@ -64,23 +64,23 @@ def moved(ax, before):
 
 @KINDS
 def test_the_life_of_a_document_leaves_nothing_behind(ax, new_sink, invoice_id, case):
-    ax.run_batch()
+    ax.post()
     before = trial_balance(ax)
     sink = new_sink()
     created = apply(sink, case.upsert("10.00", entity_id=invoice_id))
     key = "rec_id" if case is CREDIT_NOTE else "journal_num"
     assert (created.outcome, created.ax_id) == (AxOutcome.CREATED, str(stored(ax, case, invoice_id)[0][key]))
-    ax.run_batch()
+    ax.post()
     once = moved(ax, before)
     corrected = apply(sink, case.upsert("20.00", entity_id=invoice_id, step=1), cross_reference(created))
     assert corrected.outcome is AxOutcome.CORRECTED
-    ax.run_batch()
+    ax.post()
     assert moved(ax, before) != once
     gone = apply(
         sink, case.cancel(cross_reference(corrected), entity_id=invoice_id, step=2), cross_reference(corrected)
     )
     assert gone.outcome is AxOutcome.CANCELLED
-    ax.run_batch()
+    ax.post()
     assert [item["posting_error"] for item in stored(ax, case, invoice_id)] == [""] * 4
     assert moved(ax, before) == {}
 
@@ -192,35 +192,35 @@ class TestSettlement:
         with pytest.raises(RetryableError) as caught:
             apply(sink, self.pay(account, "100.00", invoice_id))
         assert caught.value.code == "invoice_not_posted"
-        ax.run_batch()
+        ax.post()
         apply(sink, self.pay(account, "100.00", invoice_id))
-        ax.run_batch()
+        ax.post()
         assert self.open_of(ax, account) == {}
 
     def test_part_and_too_much(self, ax, new_sink, account, invoice_id):
         sink = new_sink()
         self.invoice(sink, account, invoice_id)
-        ax.run_batch()
+        ax.post()
         number = ax.invoices(invoice_id)[0]["invoice_id"]
         prior = cross_reference(apply(sink, self.pay(account, "60.00", invoice_id)))
-        ax.run_batch()
+        ax.post()
         assert self.open_of(ax, account) == {number: Decimal(40)}
         apply(sink, self.pay(account, "130.00", invoice_id, step=1), prior)
-        ax.run_batch()
+        ax.post()
         assert sum(self.open_of(ax, account).values()) == -30
 
     def test_a_payment_that_is_corrected_after_posting(self, ax, new_sink, account, invoice_id):
         sink = new_sink()
         self.invoice(sink, account, invoice_id)
-        ax.run_batch()
+        ax.post()
         number = ax.invoices(invoice_id)[0]["invoice_id"]
         prior = cross_reference(apply(sink, self.pay(account, "100.00", invoice_id)))
-        ax.run_batch()
+        ax.post()
         changed = cross_reference(apply(sink, self.pay(account, "70.00", invoice_id, step=1), prior))
-        ax.run_batch()
+        ax.post()
         assert self.open_of(ax, account) == {number: Decimal(30)}
         apply(sink, PAYMENT.cancel(changed, entity_id=invoice_id, step=2), changed)
-        ax.run_batch()
+        ax.post()
         assert self.open_of(ax, account) == {number: Decimal(100)}
 
     def test_a_bill_is_paid_after_it_is_posted(self, ax, new_sink, supplier, invoice_id):
@@ -231,10 +231,10 @@ class TestSettlement:
         apply(sink, upsert_kind("bill", BILL.upserts, bill, entity_id=invoice_id))
         with pytest.raises(RetryableError):
             apply(sink, paid)
-        ax.run_batch()
+        ax.post()
         assert self.open_of(ax, supplier, "vendor") == {f"A-{invoice_id}": Decimal(-119)}
         apply(sink, paid)
-        ax.run_batch()
+        ax.post()
         assert self.open_of(ax, supplier, "vendor") == {}
 
     def test_a_bill_that_is_corrected_after_posting(self, ax, new_sink, supplier, invoice_id):
@@ -245,9 +245,9 @@ class TestSettlement:
             for step, document in enumerate(documents)
         )
         prior = cross_reference(apply(sink, first))
-        ax.run_batch()
+        ax.post()
         apply(sink, second, prior)
-        ax.run_batch()
+        ax.post()
         assert self.open_of(ax, supplier, "vendor") == {"A-77": Decimal(-70)}
 
     def test_a_number_that_the_site_lets_nobody_use_twice_stays_unposted(self, ax, new_sink, supplier, invoice_id):
@@ -256,9 +256,9 @@ class TestSettlement:
         sink = new_sink()
         first, second = (vendor_invoice(total, "0.00", vendor_account=supplier) for total in ("100.00", "70.00"))
         prior = cross_reference(apply(sink, upsert_kind("bill", BILL.upserts, first, entity_id=invoice_id)))
-        ax.run_batch()
+        ax.post()
         apply(sink, upsert_kind("bill", BILL.upserts, second, entity_id=invoice_id, step=1), prior)
-        ax.run_batch()
+        ax.post()
         errors = [item["posting_error"] for item in ax.journals(BILL.name(invoice_id))]
         assert errors[0] == ""
         assert all("already used" in error for error in errors[1:])

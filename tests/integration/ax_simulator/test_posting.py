@@ -252,6 +252,33 @@ class TestWhen:
         poll_until(lambda: aif.stored_invoice(recid)["posted"], 10, "the batch job posts it")
 
 
+class TestByHand:
+    """What people do in AX: it is there for whoever reads the sub-ledgers."""
+
+    def test_an_invoice_and_its_payment(self, aif, account):
+        lines = [{"account": "401100", "amount": "100.00", "description": "Rent", "tax_amount": "8.25"}]
+        made = {"company": "usmf", "account": account, "currency": "USD", "lines": lines, "day": "2026-05-04"}
+        number = aif.control("POST", "/invoices", made).json()["posted"][0]["invoice_id"]
+        (row,) = transactions(aif, account)
+        assert (row["invoice"], row["open"], row["date"]) == (number, "108.25", "2026-05-04")
+        paid = {"company": "usmf", "account": account, "amount": "108.25", "currency": "USD", "bank": "USMF OPER"}
+        answer = aif.control("POST", "/payments", paid | {"invoice": number})
+        assert answer.status_code == 201
+        assert [row["open"] for row in transactions(aif, account)] == ["0", "0"]
+
+    def test_what_ax_refuses_is_told(self, aif, account):
+        paid = {"company": "usmf", "account": account, "amount": "1", "currency": "USD", "bank": "USMF OPER"}
+        answer = aif.control("POST", "/payments", paid | {"invoice": "nope"})
+        assert (answer.status_code, "'nope' in field 'Invoice'" in answer.json()["error"]) == (409, True)
+
+    def test_a_rate(self, aif, account):
+        rate = {"from_currency": "GBP", "to_currency": "USD", "rate": "1.30", "valid_from": "2026-06-29"}
+        assert aif.control("POST", "/rates", rate).status_code == 201
+        before = balances(aif)
+        posted(aif, general(aif, trans("618100", debit="100", CurrencyCode="GBP", offset="110110")))
+        assert moved(aif, before)["618100"] == 130
+
+
 def test_the_trial_balance_adds_to_nothing(aif):
     for company in ("usmf", "demf"):
         assert sum(balances(aif, company).values()) == 0

@@ -32,7 +32,7 @@ def test_an_unknown_part_is_404(aif, part):
 
 
 def test_a_call_context_is_optional(aif):
-    assert aif.post(find_body(), FIND).status == 200
+    assert aif.send(find_body(), FIND).status == 200
 
 
 @pytest.mark.parametrize(
@@ -47,59 +47,59 @@ def test_a_call_context_is_optional(aif):
     ids=["unquoted", "missing", "operation not on the port", "service not on the port", "other namespace"],
 )
 def test_a_wrong_action_is_a_contract_filter_mismatch(aif, action):
-    answer = aif.post(find_body(), action)
+    answer = aif.send(find_body(), action)
     assert answer.status == 500
     assert answer.fault_code.endswith(":ActionNotSupported")
     assert "ContractFilter mismatch" in answer.fault_text
 
 
 def test_the_body_must_be_the_operations_request(aif):
-    answer = aif.post(envelope(wrapper("CustomerService", "read", keys("US-001"))), FIND)
+    answer = aif.send(envelope(wrapper("CustomerService", "read", keys("US-001"))), FIND)
     assert answer.status == 500
     assert answer.fault_code.endswith(":DeserializationFailed")
 
 
 def test_an_empty_body_is_refused(aif):
-    assert aif.post(envelope(""), FIND).fault_code.endswith(":DeserializationFailed")
+    assert aif.send(envelope(""), FIND).fault_code.endswith(":DeserializationFailed")
 
 
 def test_only_soap_1_1_is_understood(aif):
     body = find_body().replace(SOAP.encode(), b"http://www.w3.org/2003/05/soap-envelope")
-    assert aif.post(body, FIND).fault_code == "s:VersionMismatch"
+    assert aif.send(body, FIND).fault_code == "s:VersionMismatch"
 
 
 def test_another_content_type_is_415(aif):
-    assert aif.post(find_body(), FIND, **{"Content-Type": "application/soap+xml"}).status == 415
+    assert aif.send(find_body(), FIND, **{"Content-Type": "application/soap+xml"}).status == 415
 
 
 def test_addressing_headers_are_ignored(aif):
     header = '<a:Action xmlns:a="http://www.w3.org/2005/08/addressing">x</a:Action>' + context()
-    assert aif.post(find_body(header), FIND).status == 200
+    assert aif.send(find_body(header), FIND).status == 200
 
 
 def test_an_unknown_header_that_must_be_understood_is_refused(aif):
     header = f'<h xmlns="urn:x" xmlns:s="{SOAP}" s:mustUnderstand="1"/>'
-    assert aif.post(find_body(header), FIND).fault_code == "s:MustUnderstand"
+    assert aif.send(find_body(header), FIND).fault_code == "s:MustUnderstand"
 
 
 def test_the_context_has_the_schemas_order(aif):
     header = f'<CallContext xmlns="{CONTEXT}"><Language>en-us</Language><Company>usmf</Company></CallContext>'
-    answer = aif.post(find_body(header), FIND)
+    answer = aif.send(find_body(header), FIND)
     assert answer.fault_code.endswith(":DeserializationFailed")
 
 
 def test_companies_compare_without_case(aif):
-    assert aif.post(find_body(context("USMF")), FIND).status == 200
+    assert aif.send(find_body(context("USMF")), FIND).status == 200
 
 
 def test_an_unknown_company_is_a_fault(aif):
-    answer = aif.post(find_body(context("nope")), FIND)
+    answer = aif.send(find_body(context("nope")), FIND)
     assert (answer.status, answer.aif_code) == (500, "InvalidCompany")
 
 
 def test_only_the_default_partition_exists(aif):
-    assert aif.post(find_body(context(extra="<PartitionKey>initial</PartitionKey>")), FIND).status == 200
-    assert aif.post(find_body(context(extra="<PartitionKey>other</PartitionKey>")), FIND).aif_code == "InvalidPartition"
+    assert aif.send(find_body(context(extra="<PartitionKey>initial</PartitionKey>")), FIND).status == 200
+    assert aif.send(find_body(context(extra="<PartitionKey>other</PartitionKey>")), FIND).aif_code == "InvalidPartition"
 
 
 def test_a_message_id_must_be_a_guid(aif):
@@ -122,9 +122,9 @@ def test_logon_as_user_counts_only_for_a_trusted_intermediary(aif):
 
 def test_a_message_beyond_the_quota_is_400(aif):
     padding = f"<!--{'x' * 70_000}-->".encode()
-    assert aif.post(find_body() + padding, FIND).status == 400
+    assert aif.send(find_body() + padding, FIND).status == 400
     aif.control("PATCH", "/switches", {"max_request_bytes": 100_000})
-    assert aif.post(find_body() + padding, FIND).status == 200
+    assert aif.send(find_body() + padding, FIND).status == 200
 
 
 @pytest.mark.parametrize(
@@ -137,11 +137,11 @@ def test_a_message_beyond_the_quota_is_400(aif):
     ],
 )
 def test_a_document_type_declaration_is_400(aif, prologue):
-    assert aif.post(prologue + find_body(), FIND).status == 400
+    assert aif.send(prologue + find_body(), FIND).status == 400
 
 
 def test_text_that_is_no_xml_is_400(aif):
-    assert aif.post(b"not xml", FIND).status == 400
+    assert aif.send(b"not xml", FIND).status == 400
 
 
 def test_the_control_api_is_not_below_the_ports_address(aif):
