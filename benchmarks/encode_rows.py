@@ -56,8 +56,12 @@ def _shape() -> TableShape:
 def _change(shape: TableShape, number: int) -> Change:
     lsn = Lsn((5_000_000 + number).to_bytes(10, "big"))
     before: dict[str, Any] = {column.name: _VALUES[kind_of(column.declared)] for column in shape.columns}
-    before |= {"RECID": 5637144576 + number, "PARTITION": 5637144576, "ACCOUNTNUM": f"C-{number:06d}"}
-    return Change(Position(lsn, 1, lsn, 4), before, before | {"BLOCKED": 1}, _AT, 2)
+    account = f"C-{number:06d}"
+    before |= {"RECID": 5637144576 + number, "PARTITION": 5637144576, "ACCOUNTNUM": account, "INVOICEACCOUNT": account}
+    before |= {"VATNUM": f"DE{number:09d}", "PARTY": 5637150000 + number, "RECVERSION": number * 7919}
+    before |= {"CREDITMAX": Decimal(f"{number}.6789012345678901"), "MODIFIEDDATETIME": _AT + timedelta(seconds=number)}
+    changed = {"BLOCKED": 1, "RECVERSION": number * 7907, "MODIFIEDDATETIME": _AT + timedelta(days=1, seconds=number)}
+    return Change(Position(lsn, 1, lsn, 4), before, before | changed, _AT + timedelta(days=1, seconds=number), 2)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,8 @@ class CaptureInstance:
     """One capture instance. `min_lsn` is the low end of its validity; zeros: gone, or not for us to see.
 
     `ddl_lsn` is the newest change of its source table's definition that the capture job has passed, None for none. The
-    job writes it down before any row that was changed later, so an unchanged one vouches for the shape of those read.
+    job reads the log in order and writes it down before any row that was changed later (inferred), so an unchanged one
+    vouches for the shape of those read.
     """
 
     name: str

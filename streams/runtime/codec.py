@@ -82,17 +82,18 @@ class AvroCodec:
         Raises: PoisonError (undecodable) for bytes that are not a framed value of a known schema; RetryableError when
         the registry is away.
         """
-        return self._decode(topic, data, None if topic.schema is None else self._writer(topic)[1])
+        return self._decode(topic, data, as_declared=topic.schema is not None)
 
     def decode_as_written(self, topic: Topic, data: bytes | None) -> dict[str, Any]:
         """The value in the shape of the schema that it was written with. Raises as `decode` does."""
-        return self._decode(topic, data, None)
+        return self._decode(topic, data, as_declared=False)
 
-    def _decode(self, topic: Topic, data: bytes | None, reader: Any) -> dict[str, Any]:
+    def _decode(self, topic: Topic, data: bytes | None, *, as_declared: bool) -> dict[str, Any]:
         if data is None or len(data) < _HEADER.size or data[0] != _MAGIC:
             raise PoisonError("undecodable", f"decoding a value of {topic.name}: not Avro in Confluent framing")
         (_, schema_id) = _HEADER.unpack_from(data)
         writer = self._schema_of(schema_id, topic)
+        reader = self._writer(topic)[1] if as_declared else None
         try:
             value = fastavro.schemaless_reader(io.BytesIO(memoryview(data)[_HEADER.size :]), writer, reader)
         except (

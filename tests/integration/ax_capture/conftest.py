@@ -4,6 +4,7 @@ Every test has tables and topics of its own; the server, Kafka and the registry 
 unless a test starts it: a test scans when it wants to.
 """
 
+import dataclasses
 import itertools
 import json
 import threading
@@ -165,12 +166,15 @@ class Bench:
         for future in admin.create_topics(new).values():
             future.result(20)
 
-    def add_table(self, columns: str, *, name: str = "T") -> SourceTable:
-        """Another captured table, with a topic and a subject of its own. RECID and PARTITION come by themselves."""
-        name = f"{name}_{next(_numbers)}"
-        table = SourceTable("dbo", name.upper(), topics.cdc_topic(name))
-        key = f"PARTITION bigint NOT NULL DEFAULT {PARTITION}, RECID bigint NOT NULL PRIMARY KEY"
-        self.server.execute(f"CREATE TABLE dbo.{table.name} ({columns}, {key})")
+    def add_table(self, columns: str, *, schema: str | None = None) -> SourceTable:
+        """Another captured table, with a topic and a subject of its own, which may begin with a shipped `schema`.
+
+        RECID and PARTITION come by themselves where `columns` has none.
+        """
+        name = f"T_{next(_numbers)}"
+        table = SourceTable("dbo", name, dataclasses.replace(topics.cdc_topic(name), schema=schema))
+        key = f", PARTITION bigint NOT NULL DEFAULT {PARTITION}, RECID bigint NOT NULL PRIMARY KEY"
+        self.server.execute(f"CREATE TABLE dbo.{table.name} ({columns}{'' if 'RECID' in columns else key})")
         self.server.execute(f"GRANT SELECT ON dbo.{table.name} TO [{READER}]")
         self.enable(table)
         TopicAdmin(self.kafka).apply([table.topic])

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.failures import FatalError
 from streams.runtime.schema_admin import Subjects
-from tests.integration.ax_capture.conftest import PARTITION
+from tests.integration.ax_capture.conftest import CUSTTABLE, PARTITION
 from tests.kit.poll import poll_until
 
 MARK = "__debezium_unavailable_value"
@@ -147,6 +147,22 @@ def test_an_added_column_flows_through_a_second_instance(bench):
     assert ["MEMO" in after for _, _, after in told] == [False, False, True]
     assert told[2][2]["MEMO"] == "captured"
     assert versions(bench, table) == [["N", "PARTITION", "RECID"], ["N", "PARTITION", "RECID", "MEMO"]]
+
+
+@freetds_only
+def test_a_shipped_schema_grows_and_its_readers_read_on(bench):
+    """As the projector: it knows the columns of its release, whatever the capture has registered since."""
+    table = bench.add_table(f"MEMO nvarchar(max) NULL, {CUSTTABLE}", schema="cdc_custtable")
+    bench.capture().wait_streaming()
+    bench.execute(f"INSERT INTO dbo.{table.name} (RECID, ACCOUNTNUM, MEMO) VALUES (1, N'C-1', N'new')")
+    bench.scan()
+    (_, _, read) = wait_images(bench, table, 1)[0]
+    (message,) = bench.records(table.topic)
+    whole = bench.codec.decode_as_written(table.topic, message.value())["after"]
+    assert whole == read | {"MEMO": "new"}
+    assert read["ACCOUNTNUM"] == "C-1"
+    shipped, grown = versions(bench, table)
+    assert grown == [*shipped, "MEMO"]
 
 
 @freetds_only
