@@ -107,9 +107,11 @@ async def advance_backfill(
 
 
 async def _begin(reader: SqlWorker, feed: TableFeed, instance: CaptureInstance, out: Feed) -> None:
+    estimated = await reader.run(lambda c: estimated_rows(c, feed.table))
+    # From here to the checkpoint nothing is awaited: a heartbeat's checkpoint in between, and a crash, would lose it.
     offset, signal = feed.requests.popleft()
     feed.signals_taken = offset
-    feed.rows_read, feed.rows_estimated = 0, await reader.run(lambda c: estimated_rows(c, feed.table))
+    feed.rows_read, feed.rows_estimated = 0, estimated
     feed.backfill = Backfill(
         signal_id=str(signal.signal_id),
         from_key=signal.from_key,

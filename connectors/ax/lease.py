@@ -139,7 +139,7 @@ class Lease:
         if error is None:
             self._confirm(self._asked)
         elif error.code() in _REFUSED:
-            self._fail(_lost())
+            self._fail(_refusal(error))
         else:
             # A rebalance is under way (another capture stands by), or the broker is away.
             self._ask_at = time.monotonic() + _POLL_SECONDS
@@ -160,18 +160,11 @@ class Lease:
             self._take_signal(message)
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
             self._read_to_end.set()
-        elif error.code() == KafkaError.FENCED_INSTANCE_ID:
-            self._fail(
-                FatalError(
-                    "lease_taken",
-                    "holding the lease: a capture with the same FRESHAX_CAPTURE__INSTANCE_ID was started",
-                )
-            )
+        elif error.code() in _REFUSED or error.fatal():
+            self._fail(_refusal(error))
         elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             message_text = f"reading {CDC_SIGNALS.name}: the topic does not exist; run `freshax topics apply`"
             self._fail(FatalError("topic_missing", message_text))
-        elif error.fatal():
-            self._fail(FatalError("lease_lost", f"holding the lease: {error.str()}"))
         else:
             _log.warning("kafka does not answer", error=error.str())
 
@@ -201,6 +194,17 @@ class Lease:
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
+
+
+def _refusal(error: KafkaError) -> FatalError:
+    # librdkafka has one fatal error for a consumer: it was fenced by one of its own name.
+    if error.code() != KafkaError.FENCED_INSTANCE_ID and not error.fatal():
+        return _lost()
+    return FatalError(
+        "lease_taken",
+        "holding the lease: a capture with the same FRESHAX_CAPTURE__INSTANCE_ID was started; nothing more is written "
+        "here. Give each capture a name of its own",
+    )
 
 
 def _lost() -> FatalError:

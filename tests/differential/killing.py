@@ -94,7 +94,7 @@ class Killer:
             capture__snapshot_chunk_rows=str(self._page_rows),
             capture__max_transactions="3",
             capture__heartbeat_seconds="0.2",
-            capture__lease_seconds="6",
+            capture__lease_seconds="2",
             capture__instance_id=name,
         )
         arguments = (environment, str(self.log), step)

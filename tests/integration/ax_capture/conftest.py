@@ -7,7 +7,9 @@ unless a test starts it: a test scans when it wants to.
 import dataclasses
 import itertools
 import json
+import queue
 import threading
+import uuid
 from datetime import UTC, datetime
 
 import psycopg
@@ -27,6 +29,7 @@ from connectors.ax.source_tables import SourceTable
 from connectors.ax.table_shapes import TableShapes
 from sandbox.sqlserver.background import BackgroundSqlServer
 from schemas import topics
+from schemas.records import CaptureSignal, SignalAction
 from schemas.topics import Topic
 from streams.runtime.codec import AvroCodec, registry_client
 from streams.runtime.producer import Producer
@@ -143,10 +146,12 @@ class Bench:
             group=f"t{number}.capture",
             # Static membership: who is killed and starts again under its name need not wait for its lease.
             instance_id="bench",
-            lease_seconds=6,
+            lease_seconds=2,
         )
         self.tables = [self.customers, self.parties]
         self.running: list[Running] = []
+        self._signals: list[CaptureSignal] = []
+        self._queues: list[queue.SimpleQueue] = []
         self.registry_url = ""
         self._consumers: dict[str, Consumer] = {}
         self._watcher: Consumer | None = None
@@ -226,6 +231,30 @@ class Bench:
     def capture(self, *, writer=None, snapshot=False, settings=None, sql=None, register=True) -> "Running":
         """Start a capture as `freshax capture` does: from the topics and checkpoints."""
         return self._start(_CaptureRun(self, writer or FeedWriter, snapshot, settings, sql, register))
+
+    def ask(self, action: str = "snapshot", *, first: int | None = None, end: int | None = None, table=None) -> str:
+        """Ask for something about a table, as `freshax capture snapshot` does; returns the request's id."""
+        signal = CaptureSignal(
+            signal_id=uuid.uuid4(),
+            action=SignalAction(action),
+            table=(table or self.customers).full_name,
+            from_key=first,
+            to_key=end,
+            requested_by="test",
+            requested_at=_now(),
+        )
+        self._signals.append(signal)
+        for signals in self._queues:
+            signals.put((len(self._signals) - 1, signal))
+        return str(signal.signal_id)
+
+    def signals_from_start(self) -> queue.SimpleQueue:
+        """All signals sent so far and those to come, as the lease gives them to a capture that starts."""
+        signals: queue.SimpleQueue = queue.SimpleQueue()
+        for numbered in enumerate(self._signals):
+            signals.put(numbered)
+        self._queues.append(signals)
+        return signals
 
     def process_settings(self) -> str:
         """What capture_process.py needs to run this bench's capture and projector."""
@@ -424,7 +453,14 @@ class _CaptureRun:
             out = Feed(writer, bench.codec, _now, stopping)
             sweep = sweep_vanished(bench.kafka, bench.codec, out)
             self.capture = Capture(
-                self._sql, self._settings, feeds, out, sweep, bench.shapes(register=self._register), stopping
+                self._sql,
+                self._settings,
+                feeds,
+                out,
+                sweep,
+                bench.shapes(register=self._register),
+                stopping,
+                bench.signals_from_start(),
             )
             self.capture.run()
         finally:
