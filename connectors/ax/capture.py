@@ -177,6 +177,7 @@ class Capture:
 
     async def _poll(self) -> None:
         """Ask what is new, and start a task for each idle table that has something to do."""
+        self._out.require_lease()
         newest = await self._control.run(self._ask)
         self._last_poll = time.monotonic()
         self._take_signals()

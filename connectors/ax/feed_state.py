@@ -141,6 +141,10 @@ class Feed:
             for op, count in counts.items():
                 metrics.CDC_ROWS.labels(table.name, op).inc(count)
 
+    def require_lease(self) -> None:
+        """Raise FatalError (lease_lost) when another capture may write now; also one that is idle must find out."""
+        self._require_lease()
+
     def flush(self) -> None:
         """Return when all that was handed over is delivered."""
         self._writer.flush()

@@ -36,10 +36,13 @@ _log = structlog.get_logger(__name__)
 LOST = frozenset({"lease_lost", "lease_taken"})
 _POLL_SECONDS = 0.1
 _SAY_WAITING_SECONDS = 60.0
+# Behind a lost assignment, for the error that says why.
+_REASON_SECONDS = 1.0
 _REFUSED = {
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
     KafkaError.FENCED_INSTANCE_ID,
+    KafkaError._FATAL,  # noqa: SLF001 - librdkafka's name; a consumer has one fatal error: a namesake fenced it
 }
 
 
@@ -57,6 +60,7 @@ class Lease:
         self._read_to_end = threading.Event()
         self._failure: FatalError | None = None
         self._answered = threading.Condition()
+        self._gone = False
         self._confirmed = self._asked = self._ask_at = 0.0
         self.signals: SimpleQueue[tuple[int, CaptureSignal]] = SimpleQueue()
         identity = {} if capture.instance_id is None else {"group.instance.id": capture.instance_id}
@@ -102,13 +106,15 @@ class Lease:
         than the lease.
         """
         with self._answered:
-            if not self._answered.wait_for(self._settled, timeout=self._seconds):
+            patience = _REASON_SECONDS if self._gone else self._seconds
+            if not self._answered.wait_for(self._settled, timeout=patience):
                 raise _lost()
         self._raise_failure()
 
     def _settled(self) -> bool:
         recent = time.monotonic() - self._confirmed < self._seconds / 2
-        return self._failure is not None or self._stopping.is_set() or (recent and self._held.is_set())
+        ours = recent and self._held.is_set() and not self._gone
+        return ours or self._failure is not None or self._stopping.is_set()
 
     def close(self) -> None:
         """Leave the group: another capture goes on at once (unless the membership is static)."""
@@ -160,7 +166,7 @@ class Lease:
             self._take_signal(message)
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
             self._read_to_end.set()
-        elif error.code() in _REFUSED or error.fatal():
+        elif error.code() in _REFUSED:
             self._fail(_refusal(error))
         elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             message_text = f"reading {CDC_SIGNALS.name}: the topic does not exist; run `freshax topics apply`"
@@ -188,8 +194,9 @@ class Lease:
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if partitions and not self._closing.is_set():
+            # For good: by the time that it is assigned again another capture may have written. The reason comes next.
+            self._gone = True
             self._held.clear()
-            self._fail(_lost())
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
@@ -197,8 +204,7 @@ class Lease:
 
 
 def _refusal(error: KafkaError) -> FatalError:
-    # librdkafka has one fatal error for a consumer: it was fenced by one of its own name.
-    if error.code() != KafkaError.FENCED_INSTANCE_ID and not error.fatal():
+    if error.code() not in (KafkaError.FENCED_INSTANCE_ID, KafkaError._FATAL):  # noqa: SLF001
         return _lost()
     return FatalError(
         "lease_taken",

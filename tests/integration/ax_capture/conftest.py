@@ -448,8 +448,7 @@ class _CaptureRun:
         bench = self._bench
         writer = self._writer(bench.kafka, stopping)
         try:
-            checkpoints = read_checkpoints(bench.kafka, bench.codec)
-            feeds = [self._feed(table, checkpoints, writer) for table in bench.tables]
+            feeds = self._feeds(writer)
             out = Feed(writer, bench.codec, _now, stopping)
             sweep = sweep_vanished(bench.kafka, bench.codec, out)
             self.capture = Capture(
@@ -465,6 +464,10 @@ class _CaptureRun:
             self.capture.run()
         finally:
             writer.close()
+
+    def _feeds(self, writer) -> list[TableFeed]:
+        checkpoints = read_checkpoints(self._bench.kafka, self._bench.codec)
+        return [self._feed(table, checkpoints, writer) for table in self._bench.tables]
 
     def _feed(self, table, checkpoints, writer) -> TableFeed:
         tail = read_tail(self._bench.kafka, table.topic)
