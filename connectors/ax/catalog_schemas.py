@@ -27,7 +27,6 @@ class CatalogSchemas:
     """
 
     def __init__(self, settings: Settings, registry: SchemaRegistryClient) -> None:
-        settings.require("ax_sql.password")
         self._subjects = Subjects(registry)
         self._versions: list[tuple[str, Schema]] = []
         with SqlConnection(settings.ax_sql) as connection:

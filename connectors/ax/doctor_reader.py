@@ -70,7 +70,8 @@ FROM sys.columns c LEFT JOIN sys.types t ON t.user_type_id = c.system_type_id
 WHERE c.object_id = OBJECT_ID(?) ORDER BY c.column_id
 """
 INSTANCES_SQL = """
-SELECT t.capture_instance, t.object_id, t.create_date, OBJECT_NAME(t.object_id) AS change_table, t.role_name,
+SELECT t.capture_instance, t.object_id, t.source_object_id, t.create_date, t.role_name,
+       OBJECT_NAME(t.object_id) AS change_table,
        IS_ROLEMEMBER(t.role_name) AS in_role, sys.fn_cdc_get_min_lsn(t.capture_instance) AS min_lsn
 FROM cdc.change_tables t WHERE t.source_object_id = OBJECT_ID(?)
 """
@@ -249,6 +250,10 @@ class _Reader:
         name = TableName(table.schema, table.name)
         rows = self._connection.rows(COLUMNS_SQL, _spelled(name), action=f"reading the columns of {name}")
         instances = self._instances(name) if cdc else ()
+        if not rows and not isinstance(instances, Unseen):
+            # Its id is hidden too, so nothing can be said of its instances.
+            grant = f"GRANT SELECT ON {_spelled(name)} TO {quoted(self._login)}"
+            instances = Unseen(f"{name} does not exist, or is hidden from us", grant)
         declared, misfits = self._shape(table, instances)
         return TableFacts(
             table=name,
@@ -279,6 +284,7 @@ class _Reader:
                 source_table=table.name,
                 min_lsn=Lsn(row["min_lsn"]) if row["min_lsn"] else Lsn.ZERO,
                 created_at=row["create_date"],
+                source_object_id=row["source_object_id"],
             ),
             role=row["role_name"],
             in_role=None if row["role_name"] is None else bool(row["in_role"]),

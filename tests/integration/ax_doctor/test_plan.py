@@ -193,7 +193,7 @@ def test_waiting_ends_at_the_deadline_with_what_is_left(server, settings):
     assert len(pauses) > 2
 
 
-def test_the_command_prints_what_is_missing_and_says_when_nothing_is(server, settings, kafka, registry):
+def test_the_commands_print_what_is_missing_and_say_when_nothing_is(server, settings, kafka, registry):
     environment = {
         "FRESHAX_AX_SQL__DRIVER": "FreeTDS",
         "FRESHAX_AX_SQL__SERVER": "127.0.0.1",
@@ -217,3 +217,12 @@ def test_the_command_prints_what_is_missing_and_says_when_nothing_is(server, set
     third = run.invoke(app, ["capture", "plan", "--wait"], env=environment)
     assert (third.exit_code, third.stdout) == (0, "")
     assert "all is there" in third.stderr
+    # These tables have a few columns only, so that their shape is what the doctor cannot let pass.
+    doctor = run.invoke(app, ["doctor", "ax", "--output", "json"], env=environment)
+    assert doctor.exit_code == 1
+    failing = {row["check"] for row in json.loads(doctor.stdout) if row["state"] == "fail"}
+    assert failing == {"dbo.CUSTTABLE schema", "dbo.DIRPARTYTABLE schema"}
+    shown = run.invoke(app, ["doctor", "ax", "--table", "dbo.CUSTTABLE"], env=environment | {"COLUMNS": "200"})
+    assert shown.exit_code == 1
+    assert "dbo.CUSTTABLE capture instance" in shown.stdout
+    assert "DIRPARTYTABLE" not in shown.stdout
