@@ -8,7 +8,7 @@ projector in the capture's process keeps the customers that there are. The captu
 import time
 from pathlib import Path
 
-from benchmarks.capture.rounds import TABLE, fill, usage
+from benchmarks.capture.rounds import AX_TABLES, TABLE, fill, usage
 from tests.differential.rig import FEEDS, Rig
 from tests.differential.tables import KEY
 
@@ -18,7 +18,7 @@ _TABLE_ROWS = 1000
 
 def measure_large(state: Path, changes: int) -> dict[str, float]:
     """What a transaction of `changes` changes costs: memory before and at most (MB), seconds, changes per second."""
-    with Rig(state, capture_interval_seconds=60) as rig:
+    with Rig(state, capture_interval_seconds=60, tables=AX_TABLES) as rig:
         rows = fill(rig, _TABLE_ROWS)
         topic = FEEDS[TABLE].name
         capture = rig.capture()

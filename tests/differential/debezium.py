@@ -141,9 +141,9 @@ def _connector(prefix: str, kafka: str, sql_port: int, password: str, tables: li
         "schema.history.internal.kafka.bootstrap.servers": kafka,
         "schema.history.internal.kafka.topic": f"{prefix}.history",
         "include.schema.changes": "false",
-        # Both say the same of a value without loss: decimals as text, instants as milliseconds.
+        # Without loss: decimals as text, instants with as many digits as their column has.
         "decimal.handling.mode": "string",
-        "time.precision.mode": "connect",
+        "time.precision.mode": "adaptive",
         "snapshot.isolation.mode": "snapshot",
         "poll.interval.ms": "50",
     }

@@ -1,4 +1,4 @@
-"""A seeded random history of the two tables, with what a true feed says of it.
+"""A seeded random history of the tables, with what a true feed says of it.
 
 Two lanes (bands of keys, each with its connection) let transactions overlap without waiting for each other: one begins,
 the other commits in between. A shorter history of a seed is a prefix of a longer one, so a failure is made smaller by
@@ -6,13 +6,14 @@ asking for fewer transactions.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyodbc
 
-from tests.differential.tables import KEY, PARTITION, TABLES, Column, Row
+from tests.differential.columns import Column
+from tests.differential.tables import KEY, PARTITION, TABLES, Row, always_changes
 
 LANES = 2
 _BAND = 10**12
@@ -47,23 +48,28 @@ class Lane:
     """One connection's rows, by table and key: what its transactions see."""
 
     number: int
-    rows: dict[str, dict[int, Row]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    rows: dict[str, dict[int, Row]]
     next_key: int = 0
 
 
 class History:
     """Generates and plays. `committed` holds the statements of committed transactions, in commit order."""
 
-    def __init__(self, seed: int, connect: Callable[[], pyodbc.Connection]) -> None:
+    def __init__(
+        self, seed: int, connect: Callable[[], pyodbc.Connection], tables: Sequence[str] = tuple(TABLES)
+    ) -> None:
         self._chance = random.Random(seed)
-        self._lanes = [Lane(number, next_key=number * _BAND + 1) for number in range(LANES)]
+        self._tables = tuple(tables)
+        self._lanes = [
+            Lane(number, {table: {} for table in tables}, next_key=number * _BAND + 1) for number in range(LANES)
+        ]
         self._connections = [connect() for _ in self._lanes]
         self.committed: list[list[Statement]] = []
 
     def fill(self, rows: int) -> None:
         """Insert `rows` rows per table and lane, in transactions of fifty."""
         for lane in self._lanes:
-            for table in TABLES:
+            for table in self._tables:
                 for start in range(0, rows, 50):
                     statements = [
                         self._insert(lane, table, min(5, rows - at)) for at in range(start, min(start + 50, rows), 5)
@@ -109,7 +115,7 @@ class History:
         self._end(lane, before, early + late)
 
     def _large(self, lane: Lane) -> None:
-        table = self._chance.choice(list(TABLES))
+        table = self._chance.choice(self._tables)
         first = lane.next_key
         statements = [self._insert(lane, table, 5)]
         while lane.next_key - first < _LARGE_ROWS:
@@ -138,7 +144,7 @@ class History:
         self.committed.append(statements)
 
     def _statement(self, lane: Lane) -> Statement:
-        table = self._chance.choice(list(TABLES))
+        table = self._chance.choice(self._tables)
         if len(lane.rows[table]) < _SOME:
             return self._insert(lane, table, 3)
         key = self._chance.choice(list(lane.rows[table]))
@@ -162,10 +168,10 @@ class History:
                 return self._delete_range(lane, table, key, key)
             case 7:
                 return self._delete_range(lane, table, key, last)
-        return self._nothing(table, key)
+        return self._nothing(lane, table, key)
 
     def _insert(self, lane: Lane, table: str, count: int) -> Statement:
-        columns = TABLES[table]
+        columns = _written(table)
         row_markers = f"({', '.join(column.marker for column in columns)})"
         names = ", ".join(column.name for column in columns)
         sql = f"INSERT INTO dbo.{table} ({names}) VALUES {', '.join([row_markers] * count)}"
@@ -182,7 +188,7 @@ class History:
         """INSERT ... SELECT of the rows from `first` on, under new keys; their keys have no gaps."""
         keys = _between(lane, table, first, lane.next_key)
         shift = self._new_keys(lane, len(keys)) - first
-        others = ", ".join(column.name for column in TABLES[table] if column.name != KEY)
+        others = ", ".join(column.name for column in _written(table) if column.name != KEY)
         sql = (
             f"INSERT INTO dbo.{table} ({others}, {KEY}) SELECT {others}, {KEY} + ? FROM dbo.{table} "
             f"WHERE {KEY} >= ? AND {KEY} <= ?"
@@ -195,7 +201,7 @@ class History:
         return statement
 
     def _update(self, lane: Lane, table: str, key: int) -> Statement:
-        columns = self._chance.sample([c for c in TABLES[table] if c.name not in (KEY, "PARTITION")], 3)
+        columns = self._chance.sample([c for c in _written(table) if c.name not in (KEY, "PARTITION")], 3)
         values = {column.name: column.value(self._chance) for column in columns}
         sets = ", ".join(f"{column.name} = {column.marker}" for column in columns)
         parameters = [column.parameter(values[column.name]) for column in columns]
@@ -204,7 +210,7 @@ class History:
         return statement
 
     def _update_range(self, lane: Lane, table: str, first: int, last: int) -> Statement:
-        column = self._chance.choice([c for c in TABLES[table] if c.kind == "nvarchar"])
+        column = self._chance.choice([c for c in _written(table) if c.kind == "nvarchar"])
         value = column.value(self._chance)
         sql = f"UPDATE dbo.{table} SET {column.name} = ? WHERE {KEY} >= ? AND {KEY} <= ?"
         statement = Statement(table, sql, [value, first, last])
@@ -212,11 +218,11 @@ class History:
         return statement
 
     def _changed(self, lane: Lane, statement: Statement, keys: list[int], change: Callable[[Row], Row]) -> None:
-        """Note updates; a row that stays as it is leaves no trace in the log."""
+        """Note updates; a row that stays as it is leaves no trace in the log, unless it has a rowversion."""
         rows = lane.rows[statement.table]
         for key in keys:
             before, rows[key] = rows[key], change(rows[key])
-            if before != rows[key]:
+            if before != rows[key] or always_changes(statement.table):
                 statement.changes.append(Told("u", key, before, rows[key]))
 
     def _memo(self, lane: Lane, table: str, key: int) -> Statement:
@@ -244,16 +250,23 @@ class History:
             statement.changes.append(Told("d", key, lane.rows[table].pop(key), None))
         return statement
 
-    def _nothing(self, table: str, key: int) -> Statement:
-        column: Column = self._chance.choice(TABLES[table])
+    def _nothing(self, lane: Lane, table: str, key: int) -> Statement:
+        column: Column = self._chance.choice(_written(table))
         if column.name == KEY:
             column = TABLES[table][0]
-        return Statement(table, f"UPDATE dbo.{table} SET {column.name} = {column.name} WHERE {KEY} = ?", [key])
+        sql = f"UPDATE dbo.{table} SET {column.name} = {column.name} WHERE {KEY} = ?"
+        statement = Statement(table, sql, [key])
+        self._changed(lane, statement, [key], lambda row: row)
+        return statement
 
     def _new_keys(self, lane: Lane, count: int) -> int:
         first = lane.next_key
         lane.next_key += count
         return first
+
+
+def _written(table: str) -> list[Column]:
+    return [column for column in TABLES[table] if column.is_written]
 
 
 def _between(lane: Lane, table: str, first: int, last: int) -> list[int]:

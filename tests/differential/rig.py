@@ -1,10 +1,10 @@
-"""One stand-in with both AX tables and change data capture, one Kafka and registry, `freshax capture` as a process."""
+"""One stand-in with the tables and change data capture, one Kafka and registry, `freshax capture` as a process."""
 
 import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,19 @@ from tests.differential.tables import TABLES, create_statement
 
 PASSWORD = "Sandbox-sa-1"
 READER, READER_PASSWORD = "reader", "Sandbox-reader-1"
-FEEDS: dict[str, Topic] = {"CUSTTABLE": topics.CDC_CUSTTABLE, "DIRPARTYTABLE": topics.CDC_DIRPARTYTABLE}
-_TOPICS = [*FEEDS.values(), topics.CDC_POSITIONS, topics.CDC_SIGNALS, topics.MASTER_CUSTOMERS, topics.AX_CUSTOMERS]
+FEEDS: dict[str, Topic] = {table: topics.cdc_topic(table) for table in TABLES}
+_TOPICS = [topics.CDC_POSITIONS, topics.CDC_SIGNALS, topics.MASTER_CUSTOMERS, topics.AX_CUSTOMERS]
 _START_SECONDS = 30.0
 
 
 class Rig:
-    """A context manager. Everything is its own: ports, state, topics."""
+    """A context manager. Everything is its own: ports, state, topics. `tables` are made, and captured."""
 
-    def __init__(self, state: Path, *, capture_interval_seconds: float = 0.1) -> None:
+    def __init__(
+        self, state: Path, *, capture_interval_seconds: float = 0.1, tables: Sequence[str] = tuple(TABLES)
+    ) -> None:
         self.state = state
+        self._tables = tuple(tables)
         jars = fetch()
         self.kafka = Kafka(state / "kafka", jars=jars)
         self._registry = Registry(state / "registry", jars=jars)
@@ -56,9 +59,10 @@ class Rig:
             self._start_sql()
             self._supervisor.start(self.kafka, self._registry)
             self.kafka_settings = KafkaSettings(bootstrap_servers=self.kafka.bootstrap)
-            TopicAdmin(self.kafka_settings).apply(_TOPICS)
+            declared = [*_TOPICS, *(FEEDS[table] for table in self._tables)]
+            TopicAdmin(self.kafka_settings).apply(declared)
             registry = registry_client(RegistrySettings(url=self._registry.url))
-            SchemaAdmin(registry).apply(_TOPICS)
+            SchemaAdmin(registry).apply(declared)
             self._codec = AvroCodec(registry)
         except BaseException:
             self.__exit__()
@@ -78,7 +82,7 @@ class Rig:
         config = self.state / "sql.json"
         setup = ["EXEC sys.sp_cdc_enable_db", f"CREATE USER [{READER}] FOR LOGIN [{READER}]"]
         setup.append(f"GRANT SELECT ON SCHEMA::cdc TO [{READER}]")
-        for table in TABLES:
+        for table in self._tables:
             setup += [create_statement(table), enable_statement(table), f"GRANT SELECT ON dbo.{table} TO [{READER}]"]
         config.write_text(json.dumps({"capture_interval_seconds": self._interval, "setup": setup}), "utf-8")
         command = [sys.executable, "-m", "sandbox.sqlserver", "--config", str(config)]
@@ -129,6 +133,7 @@ class Rig:
             "ax_sql__password": READER_PASSWORD,
             "ax_sql__encrypt": "no",
             "capture__poll_interval_seconds": "0.05",
+            "capture__tables": json.dumps([f"dbo.{table}" for table in self._tables]),
         } | settings
         return os.environ | {f"FRESHAX_{name.upper()}": value for name, value in values.items()}
 

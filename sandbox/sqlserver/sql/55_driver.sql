@@ -1,9 +1,11 @@
 -- The catalog procedures behind ODBC's SQLTables, SQLColumns, SQLPrimaryKeys. The result columns are ODBC's.
 CREATE VIEW sys.odbc_columns AS
     SELECT current_database()::varchar(128) AS "TABLE_QUALIFIER", s.name AS "TABLE_OWNER", o.name AS "TABLE_NAME", c.name AS "COLUMN_NAME",
-           (CASE y.name WHEN 'bigint' THEN -5 WHEN 'int' THEN 4 WHEN 'smallint' THEN 5 WHEN 'bit' THEN -7 WHEN 'numeric' THEN 2 WHEN 'float' THEN 6 WHEN 'real' THEN 7
-                 WHEN 'datetime' THEN 93 WHEN 'datetime2' THEN 93 WHEN 'datetimeoffset' THEN -155 WHEN 'date' THEN 91 WHEN 'time' THEN -154 WHEN 'uniqueidentifier' THEN -11
-                 WHEN 'varbinary' THEN -3 WHEN 'binary' THEN -2 ELSE -9 END)::smallint AS "DATA_TYPE",
+           (CASE y.name WHEN 'bigint' THEN -5 WHEN 'int' THEN 4 WHEN 'smallint' THEN 5 WHEN 'tinyint' THEN -6 WHEN 'bit' THEN -7 WHEN 'numeric' THEN 2 WHEN 'money' THEN 3
+                 WHEN 'smallmoney' THEN 3 WHEN 'float' THEN 6 WHEN 'real' THEN 7 WHEN 'datetime' THEN 93 WHEN 'smalldatetime' THEN 93 WHEN 'datetime2' THEN 93
+                 WHEN 'datetimeoffset' THEN -155 WHEN 'date' THEN 91 WHEN 'time' THEN -154 WHEN 'uniqueidentifier' THEN -11 WHEN 'varbinary' THEN -3 WHEN 'binary' THEN -2
+                 WHEN 'timestamp' THEN -2 WHEN 'image' THEN -4 WHEN 'char' THEN 1 WHEN 'varchar' THEN 12 WHEN 'text' THEN -1 WHEN 'nchar' THEN -8 WHEN 'ntext' THEN -10
+                 WHEN 'xml' THEN -152 ELSE -9 END)::smallint AS "DATA_TYPE",
            y.name AS "TYPE_NAME",
            (CASE WHEN y.name = 'nvarchar' THEN CASE WHEN c.max_length < 0 THEN 0 ELSE c.max_length / 2 END WHEN y.name IN ('varbinary', 'binary') THEN greatest(c.max_length, 0)
                  WHEN y.name = 'uniqueidentifier' THEN 36 WHEN y.name = 'date' THEN 10 ELSE c.precision END)::int AS "PRECISION",
