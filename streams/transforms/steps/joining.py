@@ -49,7 +49,8 @@ def compile_look_up(declared: LookUp, place: str, workshop: Workshop) -> StepRun
 
 def _for_each(declared: LookUp, elements: str, place: str, workshop: Workshop) -> StepRun:
     names = workshop.element_names(f"{place}.for_each", elements)
-    key = workshop.problems.expression(f"{place}.key", declared.key, workshop.scope(line=names))
+    scope = workshop.scope(line=names, **workshop.joined.get(elements, {}))
+    key = workshop.problems.expression(f"{place}.key", declared.key, scope)
     if declared.table == COMPANIES or declared.on_found is not None:
         workshop.problems.add(place, "a look-up for each element joins with rows", "remove for_each")
         return lambda _run: None
@@ -60,13 +61,15 @@ def _for_each(declared: LookUp, elements: str, place: str, workshop: Workshop) -
 
     def run(state: Run) -> Decision | None:
         rows: list[dict[str, Any] | None] = []
-        for element in state.record[elements]:
-            row = find(state, {**state.env, "line": element})
+        earlier = state.joined.setdefault(elements, {})
+        for index, element in enumerate(state.record[elements]):
+            joined = {name: given[index] for name, given in earlier.items()}
+            row = find(state, {**state.env, "line": element, **joined})
             decision = _missing(declared, row) if isinstance(row, ParkedFor) else None
             if decision is not None:
                 return decision
             rows.append(msgspec.structs.asdict(row) if isinstance(row, Record) else None)
-        state.joined.setdefault(elements, {})[declared.name] = rows
+        earlier[declared.name] = rows
         state.note = rows
         return None
 

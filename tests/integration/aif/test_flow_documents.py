@@ -35,7 +35,7 @@ from tests.kit.ax_port import CONFIG, AxPort, ax_port
 GOLDEN = Path(__file__).parents[2] / "unit" / "transforms" / "golden"
 FLOWS = ["vendors-to-ax", "expenses-to-ax", "payments-to-ax", "bills-to-ax", "credit-notes-to-ax"]
 # Accounts, groups and parties that the examples name.
-ACCOUNTS = ("401100", "401190", "401200", "606300", "618100", "618150", "202110", "202120", "110110")
+ACCOUNTS = ("401100", "401190", "401200", "606300", "606350", "618100", "618150", "202110", "202120", "110110")
 TAXES = {"VAT19": "19", "VAT7": "7", "GSTPST": "12"}
 AX = structs.replace(
     CONFIG,
