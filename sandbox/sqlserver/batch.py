@@ -156,7 +156,7 @@ def _step(text: str) -> list[Step]:
 def _condition(text: str) -> Condition | None:
     """`IF condition statement`; None for what has no statement of one kind that may follow."""
     found = [word for word in words(text) if not word.depth]
-    if any(word.upper == "ELSE" for word in found):
+    if any(word.upper in ("BEGIN", "ELSE") for word in found):
         return None
     start = next((word.start for word in found[1:] if word.upper in _STARTERS | _CHANGES), 0)
     return Condition(text[2:start].strip(), tuple(steps(text[start:]))) if start else None

@@ -185,12 +185,12 @@ def test_waiting_ends_at_the_deadline_with_what_is_left(server, settings):
         lambda: look(settings),
         WANTED,
         lambda _said: None,
-        deadline_seconds=30,
+        deadline_seconds=20,
         pause=pauses.append,
         clock=lambda: next(times),
     )
     assert titles(left) == ["Grant SELECT ON OBJECT::dbo.CUSTTABLE"]
-    assert len(pauses) > 2
+    assert pauses
 
 
 def test_the_commands_print_what_is_missing_and_say_when_nothing_is(server, settings, kafka, registry):

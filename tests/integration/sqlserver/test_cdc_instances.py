@@ -255,6 +255,21 @@ class TestRights:
             connection.execute("SELECT * FROM sys.dm_server_services")
         assert error_number(denied.value) == 300
 
+    def test_msdb_is_granted_by_itself(self, sql_server, connect, reader, error_number):
+        connection = connect(user=reader, password="Pass-1")
+        with pytest.raises(pyodbc.ProgrammingError) as denied:
+            connection.execute("SELECT * FROM msdb.dbo.cdc_jobs")
+        assert error_number(denied.value) == 229
+        sql_server.execute(f"USE msdb; GRANT SELECT ON OBJECT::[dbo].[cdc_jobs] TO [{reader}]; USE AX")
+        assert connection.execute("SELECT COUNT(*) FROM msdb.dbo.cdc_jobs").fetchval() >= 0
+
+    def test_a_schemas_right_is_told_by_name(self, sql_server, connect, reader):
+        connection = connect(user=reader, password="Pass-1")
+        asked = "SELECT HAS_PERMS_BY_NAME('cdc', 'SCHEMA', 'SELECT'), HAS_PERMS_BY_NAME('no', 'SCHEMA', 'SELECT')"
+        assert tuple(connection.execute(asked).fetchone()) == (0, None)
+        sql_server.execute(f"GRANT SELECT ON SCHEMA::cdc TO {reader}")
+        assert connection.execute(asked).fetchone()[0] == 1
+
     def test_only_an_owner_may_stop_the_capture_job(self, connect, reader, error_number):
         with pytest.raises(pyodbc.Error) as refused:
             connect(user=reader, password="Pass-1").execute("EXEC sys.sp_cdc_stop_job N'capture'")

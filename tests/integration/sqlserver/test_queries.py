@@ -214,3 +214,27 @@ def test_catalog_views(values, items):
         f"dbo.{items}",
     )
     assert keys == [("ID",)]
+
+
+def test_a_guarded_statement_runs_only_when_its_condition_holds(sql_server, connect):
+    connection = connect()
+    for _ in range(2):
+        connection.execute("IF OBJECT_ID(N'dbo.GUARDED') IS NULL\n    CREATE TABLE dbo.GUARDED (ID int)")
+    connection.execute("IF OBJECT_ID(N'dbo.GUARDED') IS NOT NULL DROP TABLE dbo.GUARDED")
+    assert connection.execute("SELECT OBJECT_ID(N'dbo.GUARDED')").fetchval() is None
+
+
+def test_who_i_am_and_how_i_am_connected(connect, driver):
+    plain = connect()
+    row = plain.execute("SELECT SUSER_ID(N'sa'), SUSER_ID(N'nobody'), DATABASE_PRINCIPAL_ID(N'nobody')").fetchone()
+    assert tuple(row) == (1, None, None)
+    assert plain.execute("SELECT CONNECTIONPROPERTY('auth_scheme')").fetchval() == "SQL"
+    asked = "SELECT encrypt_option FROM sys.dm_exec_connections WHERE session_id = @@SPID"
+    assert plain.execute(asked).fetchval() == "FALSE"
+    extra = "TrustServerCertificate=yes;" if driver == "microsoft" else ""
+    assert connect(encrypt="yes", extra=extra).execute(asked).fetchval() == "TRUE"
+    size, used = plain.execute(
+        "SELECT total_log_size_in_bytes, used_log_space_in_percent FROM sys.dm_db_log_space_usage"
+    ).fetchone()
+    assert size > 0
+    assert 0 <= used <= 100

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.sqlserver.batch import Assign, Call, Control, Plain, number_placeholders, split_commas, steps
+from sandbox.sqlserver.batch import Assign, Call, Condition, Control, Plain, number_placeholders, split_commas, steps
 from sandbox.sqlserver.errors import SqlError
 
 
@@ -56,3 +56,19 @@ def test_placeholders_are_numbered_outside_strings_only():
     with pytest.raises(SqlError) as refused:
         number_placeholders("SELECT ?", 2)
     assert refused.value.number == 8178
+
+
+def test_a_guard_holds_its_one_statement_also_on_a_line_of_its_own() -> None:
+    text = "IF NOT EXISTS (SELECT 1 FROM t WHERE a = 'EXEC')\n    EXEC sys.sp_cdc_enable_db;\nGRANT SELECT ON t TO r"
+    condition, grant = steps(text)
+    assert isinstance(condition, Condition)
+    assert condition.text == "NOT EXISTS (SELECT 1 FROM t WHERE a = 'EXEC')"
+    assert condition.body == (Call("sys.sp_cdc_enable_db"),)
+    assert grant == Plain("GRANT SELECT ON t TO r")
+
+
+@pytest.mark.parametrize("text", ["IF 1 = 1 BEGIN EXEC p END", "IF 1 = 1 EXEC p ELSE EXEC q"])
+def test_a_guard_with_a_block_or_an_alternative_is_refused(text: str) -> None:
+    with pytest.raises(SqlError) as refused:
+        steps(text)
+    assert refused.value.number == 40000
