@@ -45,13 +45,17 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do. `sql` is None while there is nothing to run yet; `required`: nothing works without it."""
+    """One thing to do. `sql` is None while there is nothing to run yet; `required`: nothing works without it.
+
+    `may_fail`: an error must not end the script.
+    """
 
     title: str
     reason: str
     sql: str | None
     required: bool = True
     database: str = ""
+    may_fail: bool = False
 
     def as_json(self) -> dict[str, str | bool | None]:
         """For machines."""
@@ -243,13 +247,14 @@ def _job_steps(facts: Facts | None, wanted: Wanted) -> Iterable[Step]:
         interval = 5 if capture is None else capture.polling_interval_seconds
         yield Step(
             "Let the capture job look more often",
-            f"A change waits up to {interval} seconds for it. It reads its settings when it starts. Should it not run, "
-            "the second line fails: leave that out.",
+            f"A change waits up to {interval} seconds for it. It reads its settings when it starts. Should it not run "
+            "(yet), stopping it fails, and does no harm: run this step again a minute later.",
             "EXEC sys.sp_cdc_change_job @job_type = N'capture', "
             f"@pollinginterval = {wanted.polling_interval_seconds:d};\n"
             "EXEC sys.sp_cdc_stop_job @job_type = N'capture';\n"
             "EXEC sys.sp_cdc_start_job @job_type = N'capture';",
             required=False,
+            may_fail=True,
         )
 
 
@@ -278,7 +283,7 @@ def script(steps: Sequence[Step], wanted: Wanted) -> str:
         if wanted_database != database:
             database = wanted_database
             lines += [f"USE {database};", "GO"]
-        lines += [step.sql, "GO"]
+        lines += [":on error ignore", step.sql, "GO"] if step.may_fail else [step.sql, "GO"]
     return "\n".join(lines) + "\n"
 
 

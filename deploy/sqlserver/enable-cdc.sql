@@ -84,9 +84,11 @@ GRANT SELECT ON OBJECT::[dbo].[cdc_jobs] TO [freshax_reader];
 GO
 
 -- 16. Let the capture job look more often (recommended). A change waits up to 5 seconds for it. It reads its
--- settings when it starts. Should it not run, the second line fails: leave that out.
+-- settings when it starts. Should it not run (yet), stopping it fails, and does no harm: run this step again a
+-- minute later.
 USE [$(AX_DATABASE)];
 GO
+:on error ignore
 EXEC sys.sp_cdc_change_job @job_type = N'capture', @pollinginterval = 1;
 EXEC sys.sp_cdc_stop_job @job_type = N'capture';
 EXEC sys.sp_cdc_start_job @job_type = N'capture';

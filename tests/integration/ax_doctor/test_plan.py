@@ -59,7 +59,7 @@ def look(settings, stored=NOBODY) -> Facts:
 def run_script(server, text: str) -> None:
     """As sqlcmd does: variables put in, one batch up to each GO."""
     text = text.replace("$(AX_DATABASE)", "AX").replace("$(READER_PASSWORD)", PASSWORD)
-    for batch in re.split(r"^GO$", text.replace(":on error exit", ""), flags=re.MULTILINE):
+    for batch in re.split(r"^GO$", re.sub(r"^:on error \w+$", "", text, flags=re.MULTILINE), flags=re.MULTILINE):
         if any(line.strip() and not line.startswith("--") for line in batch.splitlines()):
             server.execute(batch)
     server.execute("USE [AX]")

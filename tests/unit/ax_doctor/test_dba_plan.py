@@ -51,6 +51,15 @@ def test_the_script_in_deploy_is_the_plan_for_an_empty_database():
     )
 
 
+def test_restarting_a_job_that_does_not_run_yet_does_not_end_the_script():
+    wanted = Wanted(NAMES, "freshax_reader", "[AX]")
+    text = script(plan(None, wanted), wanted)
+    assert text.index(":on error exit") < text.index("GO")
+    assert text.index(":on error ignore") < text.index("sp_cdc_stop_job")
+    # It is the last step: nothing behind it runs without a look at errors.
+    assert "-- " not in text[text.index(":on error ignore") :]
+
+
 def test_no_password_is_ever_written():
     wanted = Wanted(NAMES, "freshax_reader", "[AX]")
     assert "PASSWORD = N'$(READER_PASSWORD)'" in script(plan(None, wanted), wanted)
