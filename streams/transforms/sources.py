@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+import msgspec
+
 from schemas import topics
 from schemas.keys import ax_key, freshbooks_key
 from schemas.records import (
@@ -21,6 +23,7 @@ from schemas.records import (
     Expense,
     Invoice,
     Item,
+    LedgerAccountType,
     Payment,
     Project,
     Record,
@@ -29,6 +32,7 @@ from schemas.records import (
 )
 
 End = Literal["freshbooks", "ax"]
+_PARTIES = (LedgerAccountType.VENDOR, LedgerAccountType.CUSTOMER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,30 @@ FRESHBOOKS_TABLES: Mapping[str, Source] = {
     "items": Source("item", Item, "freshbooks", "item", "item_id"),
     "taxes": Source("tax", Tax, "freshbooks", "tax", "tax_id"),
 }
+# What a cross-reference's journal says of the vendor or customer that it was posted on: fields of a row of XREF.
+PARTY_ACCOUNT, PARTY_INVOICE = "party_account", "party_invoice"
 LOOK_UP_RECORDS: Mapping[str, type[Record]] = {
     XREF: CrossReference,
     **{name: source.record for name, source in {**AX_TABLES, **FRESHBOOKS_TABLES}.items()},
 }
 LOOK_UPS: tuple[str, ...] = (COMPANIES, *LOOK_UP_RECORDS)
+
+
+def fields_of(table: str) -> frozenset[str]:
+    """Fields of the rows of a table that flows can look up."""
+    more = (PARTY_ACCOUNT, PARTY_INVOICE) if table == XREF else ()
+    return frozenset((*LOOK_UP_RECORDS[table].__struct_fields__, *more))
+
+
+def row_of(record: Record) -> dict[str, Any]:
+    """A row as expressions see it."""
+    row = msgspec.structs.asdict(record)
+    if isinstance(record, CrossReference):
+        lines = record.journal.lines if record.journal is not None else ()
+        party = next((line for line in lines if line.account_type in _PARTIES), None)
+        row[PARTY_ACCOUNT] = None if party is None else party.account
+        row[PARTY_INVOICE] = None if party is None else party.invoice_number
+    return row
 
 
 def changed_at(record: Any) -> datetime:

@@ -183,10 +183,18 @@ def test_one_record_of_every_kind_is_booked_and_can_be_taken_back(ends: Ends) ->
         "payment",
         {"invoiceid": invoice["id"], "amount": dollars("300.00"), "date": today(), "type": "Check"},
     )
+    awaited("the bill", lambda: ends.journals(f"BL{bill['id']}"))
+    ends.run_batch()
+    bill_payment = ends.post(
+        "/bill_payments/bill_payments",
+        "bill_payment",
+        {"billid": bill["id"], "amount": dollars("60.00"), "payment_type": "Check", "paid_date": today()},
+    )
     documents = {
         "expense": lambda: ends.journals(f"EX{expense['id']}"),
         "bill": lambda: ends.journals(f"BL{bill['id']}"),
         "credit note": lambda: ends.invoices(f"CN{credit['id']}"),
+        "bill payment": lambda: ends.journals(f"BP{bill_payment['id']}"),
         "payment": lambda: ends.journals(f"PM{payment['id']}"),
     }
     for name, find in documents.items():
@@ -200,12 +208,16 @@ def test_one_record_of_every_kind_is_booked_and_can_be_taken_back(ends: Ends) ->
         "202100": Decimal("13.00"),
         "401100": Decimal("-260.00"),
     }
-    assert booked["200100"] == Decimal("-100.00")
+    # 100.00 billed, 60.00 of it paid.
+    assert booked["200100"] == Decimal("-40.00")
     # 300.00 invoiced, 40.00 credited, 300.00 paid.
     assert booked["130100"] == Decimal("-40.00")
-    assert booked["110110"] == Decimal("187.00")
+    # 300.00 came in, 113.00 and 60.00 went out.
+    assert booked["110110"] == Decimal("127.00")
 
     ends.put(f"/expenses/expenses/{expense['id']}", "expense", {"vis_state": 1})
+    ends.put(f"/bill_payments/bill_payments/{bill_payment['id']}", "bill_payment", {"vis_state": 1})
+    awaited("the reversal of the bill payment", lambda: len(documents["bill payment"]()) == 2)
     ends.put(f"/bills/bills/{bill['id']}", "bill", {"vis_state": 1})
     ends.put(f"/payments/payments/{payment['id']}", "payment", {"vis_state": 1})
     for name in ("expense", "bill", "payment"):

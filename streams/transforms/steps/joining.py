@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
 from schemas.failures import PoisonError
 from schemas.keys import ax_key, freshbooks_key
 from schemas.records import Record
 from streams.transforms.decisions import Decision, Ignored, ParkedFor
 from streams.transforms.expressions import Expression
 from streams.transforms.run import Run, StepRun, company_of
-from streams.transforms.sources import AX_TABLES, COMPANIES, FRESHBOOKS_TABLES, LOOK_UP_RECORDS, XREF, Source
+from streams.transforms.sources import AX_TABLES, COMPANIES, FRESHBOOKS_TABLES, XREF, Source, fields_of, row_of
 from streams.transforms.step_declarations import LookUp
 from streams.transforms.steps.workshop import Workshop
 
@@ -31,7 +29,7 @@ def compile_look_up(declared: LookUp, place: str, workshop: Workshop) -> StepRun
         workshop.name_row(place, declared.name, frozenset({"id"}))
         return _company(declared.name, key)
     find = _finder(declared, place, key, workshop)
-    workshop.name_row(place, declared.name, LOOK_UP_RECORDS[declared.table])
+    workshop.name_row(place, declared.name, fields_of(declared.table))
 
     def run(state: Run) -> Decision | None:
         row = find(state, state.env)
@@ -41,7 +39,7 @@ def compile_look_up(declared: LookUp, place: str, workshop: Workshop) -> StepRun
             return _missing(declared, row)
         if declared.on_found is not None:
             return Ignored(declared.on_found["ignore"], f"its {declared.name} is there: {_named(row)}")
-        state.env[declared.name] = state.note = msgspec.structs.asdict(row)
+        state.env[declared.name] = state.note = row_of(row)
         return None
 
     return run
@@ -55,9 +53,7 @@ def _for_each(declared: LookUp, elements: str, place: str, workshop: Workshop) -
         workshop.problems.add(place, "a look-up for each element joins with rows", "remove for_each")
         return lambda _run: None
     find = _finder(declared, place, key, workshop)
-    workshop.joined.setdefault(elements, {})[declared.name] = frozenset(
-        LOOK_UP_RECORDS[declared.table].__struct_fields__
-    )
+    workshop.joined.setdefault(elements, {})[declared.name] = fields_of(declared.table)
 
     def run(state: Run) -> Decision | None:
         rows: list[dict[str, Any] | None] = []
@@ -68,7 +64,7 @@ def _for_each(declared: LookUp, elements: str, place: str, workshop: Workshop) -
             decision = _missing(declared, row) if isinstance(row, ParkedFor) else None
             if decision is not None:
                 return decision
-            rows.append(msgspec.structs.asdict(row) if isinstance(row, Record) else None)
+            rows.append(row_of(row) if isinstance(row, Record) else None)
         earlier[declared.name] = rows
         state.note = rows
         return None

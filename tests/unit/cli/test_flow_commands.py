@@ -66,7 +66,7 @@ def test_show_draws_a_flow() -> None:
     (flow,) = json.loads(run("show", "invoices-to-ax", "-o", "json"))
     assert flow["steps"][0]["place"] == "steps.0.filter"
     assert "customers-to-freshbooks" in run("show")
-    assert "there are bills-to-ax" in run("show", "invoice-to-ax", code=2)
+    assert "there are bill-payments-to-ax" in run("show", "invoice-to-ax", code=2)
 
 
 def test_run_shows_what_each_step_did_and_the_outcome(tmp_path: Path) -> None:

@@ -43,7 +43,14 @@ BY_NAME: dict[str, Any] = {
     "tax_percent2": st.none(),
     "ax_reference": st.none(),
 }
-FLOWS = ["vendors-to-ax", "expenses-to-ax", "payments-to-ax", "bills-to-ax", "credit-notes-to-ax"]
+FLOWS = [
+    "vendors-to-ax",
+    "expenses-to-ax",
+    "payments-to-ax",
+    "bills-to-ax",
+    "bill-payments-to-ax",
+    "credit-notes-to-ax",
+]
 
 
 def values_of(annotation: Any) -> Any:

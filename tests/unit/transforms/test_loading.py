@@ -38,6 +38,7 @@ def changed(files: dict[str, str], file: str, old: str, new: str) -> dict[str, s
 
 def test_the_flows_of_the_release_load_and_are_found_by_topic(flows: Flows) -> None:
     assert sorted(flows) == [
+        "bill-payments-to-ax",
         "bills-to-ax",
         "clients-to-ax",
         "credit-notes-to-ax",
@@ -47,7 +48,7 @@ def test_the_flows_of_the_release_load_and_are_found_by_topic(flows: Flows) -> N
         "payments-to-ax",
         "vendors-to-ax",
     ]
-    assert len(flows) == 8
+    assert len(flows) == 9
     assert [flow.name for flow in flows.for_topic(topics.CLIENTS.name)] == ["clients-to-ax"]
     assert [flow.name for flow in flows.for_topic(topics.INVOICES.name)] == ["invoices-to-ax"]
     assert [flow.name for flow in flows.for_topic(topics.AX_CUSTOMERS.name)] == ["customers-to-freshbooks"]
