@@ -18,6 +18,7 @@ from streams.transforms import cleaning
 from streams.transforms.compiling import Problems
 from streams.transforms.decisions import Loss
 from streams.transforms.declarations import FieldRule, MappingFile
+from streams.transforms.exchange_rates import NO_END
 from streams.transforms.expressions import LookupTable, Scope, Value
 from streams.transforms.expressions.errors import EvaluationError, suggestion
 from streams.transforms.expressions.values import ARITHMETIC, as_text, kind, number, to_date
@@ -25,6 +26,8 @@ from streams.transforms.targets import TARGETS, TargetField
 
 Environment = Mapping[str, Any]
 _ROUNDINGS = {"half_even": ROUND_HALF_EVEN, "half_up": ROUND_HALF_UP}
+# AX's null date is 1900-01-01: it would stand for no date at all (reference ax-aif, section 5).
+_FIRST_DAY = date(1900, 1, 2)
 # So much of an unknown key is shown: enough to add the row.
 _SHOWN = 40
 _ENCODINGS = {"windows-1252": "cp1252"}
@@ -49,7 +52,8 @@ class MappingProgram:
     def apply(self, env: Environment, losses: list[Loss], prefix: str = "") -> dict[str, Any]:
         """Value per target field, None where there is none. Losses are appended with `prefix` before their field.
 
-        Raises PoisonError: `expression_failed`, `field_missing`, `field_too_long`, `field_type`, `field_unknown`.
+        Raises PoisonError: `expression_failed`, `field_missing`, `field_too_long`, `field_type`, `field_unknown`,
+        `date_out_of_range`.
         """
         return {field.name: field.value(env, prefix, losses) for field in self.fields}
 
@@ -248,6 +252,18 @@ def _number(value: Value, place: str, wanted: str) -> Decimal:
 
 
 def _date(value: Value, place: str, losses: list[Loss]) -> date:
+    day = _as_date(value, place, losses)
+    if not _FIRST_DAY <= day <= NO_END:
+        raise PoisonError(
+            "date_out_of_range",
+            f"mapping {place}: {day.isoformat()} is not between {_FIRST_DAY.isoformat()} and {NO_END.isoformat()}, "
+            "the dates that AX knows; correct it at the source",
+            field=place,
+        )
+    return day
+
+
+def _as_date(value: Value, place: str, losses: list[Loss]) -> date:
     if isinstance(value, datetime):
         losses.append(Loss(place, "truncated", "time of day"))
         return to_date(value)

@@ -80,6 +80,11 @@ def records_of(kind: type[Record]) -> Any:
 
 @pytest.fixture(scope="session")
 def master(build: Any) -> MemoryMaster:
+    return master_of(build)
+
+
+def master_of(build: Any) -> MemoryMaster:
+    """What records may find: a customer, an invoice, a vendor, a category, a project."""
     common = {"account_id": ACCOUNT, "vis_state": 0, "version": "v", "content_hash": "h"}
     times = {"updated_at": build.now, "fetched_at": build.now}
     links = [
