@@ -12,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from streams.terminal import (
     EXIT_FAILED,
-    EXIT_USAGE,
     DryRunOption,
     Output,
     OutputOption,
@@ -45,23 +44,16 @@ class Action(StrEnum):
 
 
 @app.callback()
-def capture(
-    context: typer.Context,
-    snapshot: Annotated[
-        list[str] | None, typer.Option("--snapshot", help="Take this table's snapshot anew, repeatable.")
-    ] = None,
-) -> None:
+def capture(context: typer.Context) -> None:
     """Read the AX change feed (snapshot, then stream) and keep the master data topics.
 
     Of several one works, the others stand by. The service runs when no command is given; the commands steer it.
     """
     if context.invoked_subcommand is not None:
-        if snapshot:
-            fail(EXIT_USAGE, "--snapshot belongs to the service: freshax capture --snapshot TABLE")
         return
     from connectors.ax.services import run_capture
 
-    run_service("capture", lambda settings: run_capture(settings, snapshot or ()))
+    run_service("capture", run_capture)
 
 
 @app.command(

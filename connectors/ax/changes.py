@@ -13,7 +13,7 @@ Source: reference on SQL Server CDC, sections 3 to 7.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,6 +44,16 @@ JOIN cdc.lsn_time_mapping m ON m.start_lsn = c.[__$start_lsn]
 WHERE c.[__$start_lsn] >= ? AND c.[__$start_lsn] <= ?
 ORDER BY c.[__$start_lsn], c.[__$command_id], c.[__$seqval], c.[__$operation]
 """
+
+
+# Asked of many tables in one round trip: reading each one's window only to find it empty would cost two.
+HAS_ROWS_SQL = """
+SELECT {number} AS number WHERE EXISTS (
+  SELECT 1 FROM cdc.{change_table} WHERE [__$start_lsn] >= ? AND [__$start_lsn] <= ?
+)
+"""
+# Two parameters each; SQL Server takes 2,100 in a query.
+_TABLES_PER_QUERY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,23 @@ def next_window(connection: SqlConnection, position: Position, newest: Lsn, max_
     full = count >= max_transactions
     to_lsn = Lsn(row["to_lsn"]) if row and full else newest
     return Window(from_lsn, to_lsn, count, full and to_lsn < newest)
+
+
+def which_have_rows(
+    connection: SqlConnection, asked: Sequence[tuple[CaptureInstance, Position]], newest: Lsn
+) -> set[str]:
+    """Names of the instances that have rows behind their position, up to `newest`."""
+    found: set[str] = set()
+    for start in range(0, len(asked), _TABLES_PER_QUERY):
+        part = asked[start : start + _TABLES_PER_QUERY]
+        selects = [
+            HAS_ROWS_SQL.format(number=number, change_table=quoted(instance.change_table))
+            for number, (instance, _) in enumerate(part)
+        ]
+        limits = [value for _, position in part for value in (first_lsn_behind(position).value, newest.value)]
+        rows = connection.rows(" UNION ALL ".join(selects), *limits, action="asking which tables have changes")
+        found |= {part[row["number"]][0].name for row in rows}
+    return found
 
 
 def require_no_gap(table: SourceTable, instance: CaptureInstance, position: Position, min_lsn: Lsn) -> None:

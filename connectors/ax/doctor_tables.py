@@ -116,7 +116,7 @@ def position(table: TableFacts, facts: Facts, instances: tuple[Instance, ...]) -
     if any(found.min_lsn == Lsn.ZERO for found in ordered):
         return not_checked(check, Unseen("the capture instance shows nothing", "see its gating role"))
     commit = stored.position.commit_lsn
-    snapshot = f"take its snapshot anew: `freshax capture --snapshot {table.table.name}`"
+    snapshot = f"take its snapshot anew: `freshax capture snapshot {table.table.name}`, then start the capture"
     newest = facts.newest if isinstance(facts.newest, NewestCommit) else None
     if newest is not None and newest.lsn < commit and commit >= ordered[0].min_lsn:
         seen = f"the newest commit {newest.lsn} lies before our position {commit}: restored, or failed over with loss"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TypeVar
@@ -44,8 +44,8 @@ _START_TRIES = 20
 _LEADING_SECONDS = 0.1
 
 
-async def run_capture(settings: Settings, snapshot: Collection[str] = ()) -> None:
-    """Capture and project until SIGTERM or SIGINT. `snapshot` names tables whose snapshot is taken anew.
+async def run_capture(settings: Settings) -> None:
+    """Capture and project until SIGTERM or SIGINT.
 
     Raises: the Failure that ended the process, if one did.
     """
@@ -53,7 +53,7 @@ async def run_capture(settings: Settings, snapshot: Collection[str] = ()) -> Non
     lifetime = Lifetime()
     stopping = threading.Event()
     with HealthServer(settings.observe) as health:
-        service = CaptureService(settings, snapshot, stopping, lifetime.fail, health)
+        service = CaptureService(settings, stopping, lifetime.fail, health)
         service.start()
         _log.info("capture started", metrics_port=health.port)
         try:
@@ -70,7 +70,6 @@ class CaptureService:
     def __init__(
         self,
         settings: Settings,
-        snapshot: Collection[str],
         stopping: threading.Event,
         fail: Callable[[BaseException], None],
         health: HealthServer,
@@ -80,7 +79,6 @@ class CaptureService:
         self._settings = settings
         self._tables = tuple(tables) if tables is not None else source_tables(settings.capture.tables)
         self._where = where or ProjectorTopics()
-        self._snapshot = _known_tables(self._tables, snapshot)
         self._stopping = stopping
         self._fail = fail
         registry = registry_client(settings.registry)
@@ -163,7 +161,7 @@ class CaptureService:
     def _feed(
         self, table: SourceTable, checkpoint: CapturePosition | None, tail: Tail, writer: FeedWriter
     ) -> TableFeed:
-        start = NewSnapshot() if table.name in self._snapshot else start_of(checkpoint, tail)
+        start = start_of(checkpoint, tail)
         return resumed_feed(table, self._origin(), start, checkpoint, tail, writer)
 
     def _origin(self) -> Origin:
@@ -234,19 +232,6 @@ def resumed_feed(
         feed.backfill = backfill_of(checkpoint, tail)
     _log.info("table resumes", table=table.full_name, start=str(start))
     return feed
-
-
-def _known_tables(tables: Collection[SourceTable], names: Collection[str]) -> set[str]:
-    known = {table.name: table.full_name for table in tables}
-    chosen = {name.upper().rpartition(".")[2] for name in names}
-    unknown = chosen - known.keys()
-    if unknown:
-        raise FatalError(
-            "setting_invalid",
-            f"choosing tables for a snapshot: {', '.join(sorted(unknown))} not captured; "
-            f"captured: {', '.join(sorted(known))}",
-        )
-    return chosen
 
 
 def _recent(moment: float, limit_seconds: float) -> bool:

@@ -28,7 +28,7 @@ async def run(given: dict) -> None:
         failed.get_loop().call_soon_threadsafe(failed.set_exception, error)
 
     with HealthServer(settings.observe) as health:
-        CaptureService(settings, (), threading.Event(), fail, health, tables, where).start()
+        CaptureService(settings, threading.Event(), fail, health, tables, where).start()
         await failed
 
 

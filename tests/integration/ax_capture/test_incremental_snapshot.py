@@ -11,6 +11,7 @@ from connectors.ax.feed_writer import FeedWriter
 from connectors.ax.resume import read_checkpoints
 from schemas import headers
 from schemas.failures import FatalError
+from schemas.positions import Lsn
 from tests.integration.ax_capture.test_crash import Crash
 from tests.integration.ax_capture.test_silent_failures import clean_up
 from tests.kit.poll import poll_until
@@ -211,3 +212,28 @@ def test_a_table_that_is_slow_to_read_does_not_hold_up_the_others(bench, monkeyp
     assert bench.ops(bench.customers) == [("r", 1)]
     free.set()
     bench.wait_ops(bench.customers, [("r", 1), ("u", 1)])
+
+
+def test_a_table_without_a_change_is_passed_without_being_read(bench, monkeypatch):
+    with_rows(bench, 1)
+    bench.capture().wait_streaming()
+    read = []
+    real = streaming.read_changes
+
+    def noted(connection, shape, *args, **options):
+        read.append(shape.table.name)
+        yield from real(connection, shape, *args, **options)
+
+    monkeypatch.setattr(streaming, "read_changes", noted)
+    for number in (1, 2):
+        bench.execute(f"INSERT INTO {{P}} (RECID) VALUES ({number})")
+        bench.scan()
+        bench.wait_ops(bench.parties, [("c", 1), ("c", 2)][:number])
+    newest = bench.server.execute("SELECT sys.fn_cdc_get_max_lsn()")[0][0]
+
+    def stored():
+        found = read_checkpoints(bench.kafka, bench.codec)[bench.customers.topic.name]
+        return found.position.startswith(str(Lsn(bytes(newest))))
+
+    poll_until(stored, 10, "the quiet table's position has moved, too")
+    assert set(read) == {bench.parties.name}

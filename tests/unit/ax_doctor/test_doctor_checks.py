@@ -234,4 +234,4 @@ def test_the_time_until_loss_is_not_told_where_the_retention_is_not_visible():
 
 
 def test_a_gap_names_the_snapshot_that_heals_it():
-    assert "--snapshot CUSTTABLE" in with_table(stored=stored(5))["dbo.CUSTTABLE position"].remedy
+    assert "freshax capture snapshot CUSTTABLE" in with_table(stored=stored(5))["dbo.CUSTTABLE position"].remedy

@@ -68,7 +68,7 @@ def test_a_missing_setting_is_named_and_the_exit_code_is_2() -> None:
 
 
 def test_bare_capture_still_runs_the_service() -> None:
-    command = [sys.executable, "-m", "streams", "capture", "--snapshot", "CUSTTABLE"]
+    command = [sys.executable, "-m", "streams", "capture"]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": ""})
 
     assert result.returncode == 2
