@@ -68,11 +68,11 @@ def control(simulator: FreshBooksSimulator) -> Iterator[Control]:
 class Service:
     """One `freshax` command as a process, with its log in a file."""
 
-    def __init__(self, command: str, environment: dict[str, str], folder: Path) -> None:
+    def __init__(self, command: str, environment: dict[str, str], folder: Path, *options: str) -> None:
         self._log = folder / f"{command}.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streams", command],
+                [sys.executable, "-m", "streams", command, *options],
                 cwd=folder,
                 env={**_clean_environment(), **environment, "PYTHONPATH": str(Path(__file__).parents[3])},
                 stdout=log,

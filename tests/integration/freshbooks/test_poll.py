@@ -54,6 +54,8 @@ def test_backfill_lost_webhooks_and_a_quick_end(
     service = Service("poll", environment, tmp_path)
     try:
         service.ready(f"http://127.0.0.1:{observe}/readyz")
+        paid = person.pay_bill(person.new_bill(person.new_vendor()["vendorid"])["id"], "19")["id"]
+        notifications.wait_for("bill_payment", paid)
         (told,) = notifications.wait_for("client", unknown)
         assert (told.verb, told.origin.value) == ("poll", "poll")
         person.change_client(known, organization="No webhook told")
