@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from connectors.ax.aif_client import AifClient
-from connectors.ax.lookup import DocumentLookup
+from connectors.ax.lookup import DocumentLookup, FoundDocument
 from connectors.ax.sink import AxSink
 from schemas.failures import PoisonError, RetryableError
 from schemas.records import AxOutcome
@@ -133,6 +133,28 @@ def test_many_documents_of_all_kinds_at_once_are_all_created_once(ax, new_sink, 
     assert {item.outcome for item in asyncio.run(all_of_them())} == {AxOutcome.CREATED}
     for case in ALL:
         assert [len(stored(ax, case, invoice_id * 100 + number)) for number in range(6)] == [1] * 6
+
+
+def test_what_ax_holds_is_read_the_same_by_both_drivers(ax, new_sink, invoice_id, microsoft_driver):
+    number = f"A-{invoice_id}"
+    command = upsert_kind("bill", BILL.upserts, vendor_invoice(invoice_number=number), entity_id=invoice_id)
+    confirmation = apply(new_sink(), command)
+    ax.post()
+    # Microsoft's driver looks at a pinned certificate in strict mode only, and refuses one elsewhere.
+    microsoft = {"driver": microsoft_driver, "encrypt": "no", "server_certificate": None}
+
+    async def look(settings):
+        lookup = DocumentLookup(ax.sql_settings(**settings))
+        try:
+            found = await lookup.journals("USMF", f"FB:ZyQ04o:{BILL.name(invoice_id)}:")
+            known = await lookup.vendor_invoice_posted("USMF", "V-001", number)
+            return found, known, await lookup.vendor_invoice_posted("USMF", "V-001", "unknown")
+        finally:
+            await lookup.close()
+
+    for settings in ({"driver": "FreeTDS"}, microsoft):
+        expected = [FoundDocument(confirmation.reference, confirmation.ax_id)]
+        assert asyncio.run(look(settings)) == (expected, True, False)
 
 
 class TestVendor:
