@@ -42,6 +42,7 @@ class LookUp(Declared):
     through: Word | None = Field(
         None, description="`key` is the id of this FreshBooks kind, its cross-reference names the AX row."
     )
+    when: ExpressionText | None = Field(None, description="Only records for which this holds; others go on without.")
     optional: bool = Field(False, description="A record without the id (null or 0) goes on; its fields are null.")
     for_each: str | None = Field(
         None, description="List of the record: one row for each element (`line` in `key`), known to its lines in `map`."

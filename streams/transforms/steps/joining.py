@@ -29,9 +29,14 @@ def compile_look_up(declared: LookUp, place: str, workshop: Workshop) -> StepRun
         workshop.name_row(place, declared.name, frozenset({"id"}))
         return _company(declared.name, key)
     find = _finder(declared, place, key, workshop)
+    when = None
+    if declared.when is not None:
+        when = workshop.problems.expression(f"{place}.when", declared.when, workshop.scope())
     workshop.name_row(place, declared.name, fields_of(declared.table))
 
     def run(state: Run) -> Decision | None:
+        if when is not None and not when.condition(state.env):
+            return None
         row = find(state, state.env)
         if row is None:
             return None
@@ -49,7 +54,7 @@ def _for_each(declared: LookUp, elements: str, place: str, workshop: Workshop) -
     names = workshop.element_names(f"{place}.for_each", elements)
     scope = workshop.scope(line=names, **workshop.joined.get(elements, {}))
     key = workshop.problems.expression(f"{place}.key", declared.key, scope)
-    if declared.table == COMPANIES or declared.on_found is not None:
+    if declared.table == COMPANIES or declared.on_found is not None or declared.when is not None:
         workshop.problems.add(place, "a look-up for each element joins with rows", "remove for_each")
         return lambda _run: None
     find = _finder(declared, place, key, workshop)

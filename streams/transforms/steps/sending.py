@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from schemas.failures import PoisonError
@@ -58,28 +59,71 @@ def _to_ax(on_change: str) -> StepRun:
 
 
 def _to_freshbooks(state: Run) -> Decision | None:
-    link: Any = state.env[LINK]
     fields: Any = state.document
     if not fields:
         return Ignored("nothing_to_write")
+    link = state.env.get(LINK)
+    command = _creation(state, fields) if link is None else _update(state, fields, link)
+    state.freshbooks_commands.append(command)
+    state.note = {"operation": command.operation.value, "key": command.key, "fields": sorted(fields)}
+    return None
+
+
+def _update(state: Run, fields: dict[str, str], link: dict[str, Any]) -> FreshBooksCommand:
+    """The client that is linked gets what the owner says."""
+    operation = FreshBooksOperation.UPDATE_CLIENT
     key = freshbooks_key(link["account_id"], link["kind"], link["freshbooks_id"])
     at = changed_at(state.subject)
-    operation = FreshBooksOperation.UPDATE_CLIENT
-    command = FreshBooksCommand(
+    return FreshBooksCommand(
         command_id=command_id("freshbooks", key, document_hash(fields), operation),
         operation=operation,
         account_id=link["account_id"],
         kind=link["kind"],
         entity_id=link["freshbooks_id"],
         fields=fields,
-        reason=f"AX {state.source.kind} {getattr(state.subject, state.source.id_field)} changed",
+        reason=f"AX {state.source.kind} {_ax_id(state)} changed",
         changed_at=at,
         owner_changed_at=at,
         issued_at=state.now,
     )
-    state.freshbooks_commands.append(command)
-    state.note = {"operation": operation.value, "fields": sorted(fields)}
-    return None
+
+
+def _creation(state: Run, fields: dict[str, str]) -> FreshBooksCommand:
+    """A client for what has none. The sink looks for our reference before it creates, so a repeat makes no second."""
+    company = state.subject.company.lower()
+    account = _account_of(company, state.companies)
+    operation, reference = FreshBooksOperation.UPSERT_CLIENT, f"{company}/{_ax_id(state)}"
+    key = freshbooks_key(account, "client", reference)
+    at = changed_at(state.subject)
+    return FreshBooksCommand(
+        command_id=command_id("freshbooks", key, document_hash(fields), operation),
+        operation=operation,
+        account_id=account,
+        kind="client",
+        reference=reference,
+        fields=fields,
+        reason=f"AX {state.source.kind} {_ax_id(state)} has no client",
+        changed_at=at,
+        owner_changed_at=at,
+        issued_at=state.now,
+    )
+
+
+def _ax_id(state: Run) -> str:
+    return str(getattr(state.subject, state.source.id_field))
+
+
+def _account_of(company: str, companies: Mapping[str, str]) -> str:
+    """The one FreshBooks account of a company. Raises PoisonError `account_not_clear`."""
+    accounts = [account for account, of_company in companies.items() if of_company == company]
+    if len(accounts) != 1:
+        found = ", ".join(accounts) or "none"
+        raise PoisonError(
+            "account_not_clear",
+            f"finding the FreshBooks account of company {company}: {found}; name one in settings.companies of the flow",
+            field="company",
+        )
+    return accounts[0]
 
 
 def compile_write_back(declared: WriteBack, _place: str, _workshop: Workshop) -> StepRun:

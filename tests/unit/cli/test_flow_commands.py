@@ -49,7 +49,7 @@ def broken(tmp_path: Path) -> dict[str, str]:
 def test_check_lists_the_flows_and_their_steps() -> None:
     rows = {row["flow"]: row for row in json.loads(run("check", "-o", "json"))}
 
-    assert rows["customers-to-freshbooks"]["steps"] == "filter → look_up → map → post"
+    assert rows["customers-to-freshbooks"]["steps"] == "filter → look_up → route"
     assert rows["clients-to-ax"]["trigger"] == "freshbooks.clients"
     assert "clients-to-ax" in run("check")
 
@@ -74,8 +74,8 @@ def test_run_shows_what_each_step_did_and_the_outcome(tmp_path: Path) -> None:
 
     result = json.loads(run("run", "--record", record, "-o", "json"))
 
-    assert [step["outcome"] for step in result["steps"]] == ["go_on"] * 8
-    assert result["steps"][2]["shown"] == {"id": "usmf"}
+    assert [step["outcome"] for step in result["steps"]] == ["go_on"] * 9
+    assert result["steps"][3]["shown"] == {"id": "usmf"}
     (command,) = result["outcome"]["ax_commands"]
     assert command["document"]["our_account_number"] == "FBZyQ04o-7"
     assert "→ ready" in run("run", "--record", record, "--flow", "clients-to-ax")

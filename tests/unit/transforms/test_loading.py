@@ -102,7 +102,7 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
             "clients-to-ax.yaml",
             "value: client.vat_number",
             "value: vat",
-            "steps.3.match.keys.1.value: position 1: unknown name vat",
+            "steps.4.match.keys.1.value: position 1: unknown name vat",
         ),
         ("clients-to-ax.yaml", "by: name", "by: fax", "match.keys.2.by: Input should be"),
         (
@@ -115,7 +115,7 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
             "clients-to-ax.yaml",
             "code: missing_name",
             "code: Missing Name",
-            "steps.4.validate.1.code: String should match",
+            "steps.5.validate.1.code: String should match",
         ),
         (
             "clients-to-ax.yaml",
@@ -160,15 +160,15 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
             "trigger: freshbooks.client",
             "trigger: no flow can read freshbooks.client; did you mean freshbooks.clients?",
         ),
-        ("clients-to-ax.yaml", "- map: customer", "- mapp: customer", "steps.6.mapp: Extra inputs are not permitted"),
+        ("clients-to-ax.yaml", "- map: customer", "- mapp: customer", "steps.7.mapp: Extra inputs are not permitted"),
         (
             "clients-to-ax.yaml",
             "- post: {}",
             "- {post: {}, map: customer}",
-            "steps.7: Value error, a step has one kind",
+            "steps.8: Value error, a step has one kind",
         ),
-        ("clients-to-ax.yaml", "  - map: customer\n", "", "steps.6.post: there is no document to post; put a step map"),
-        ("clients-to-ax.yaml", "as: company", "as: link", "steps.2.look_up: the name link is taken; choose another"),
+        ("clients-to-ax.yaml", "  - map: customer\n", "", "steps.7.post: there is no document to post; put a step map"),
+        ("clients-to-ax.yaml", "as: company", "as: link", "steps.3.look_up: the name link is taken; choose another"),
         (
             "clients-to-ax.yaml",
             "in: companies",
@@ -186,7 +186,7 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
             "customers-to-freshbooks.yaml",
             "as: link",
             "as: row",
-            "steps.3.post: it is not known which FreshBooks record",
+            "steps.2.route.0.when: position 1: unknown name link",
         ),
         (
             "invoices-to-ax.yaml",
@@ -355,9 +355,13 @@ def test_an_override_that_does_not_hold_is_refused(declared_files: dict[str, str
 
 
 def test_an_override_of_a_flow_without_settings_is_refused(declared_files: dict[str, str]) -> None:
-    text = refusal(declared_files, "customers-to-freshbooks: {settings: {a: b}}")
+    texts = {name: text for name, text in declared_files.items() if name != "customers-to-freshbooks.yaml"}
+    steps = "steps: [{look_up: {as: link, in: xref, key: customer.account_number}}, {map: client}, {post: {}}]"
+    texts["plain.yaml"] = f"flow: plain\nversion: 1\ntrigger: ax.customers\n{steps}\n"
 
-    assert "customers-to-freshbooks.settings.a: unknown key; none is declared here" in text
+    text = refusal(texts, "plain: {settings: {a: b}}")
+
+    assert "plain.settings.a: unknown key; none is declared here" in text
 
 
 def test_the_schemas_beside_the_files_are_those_of_the_code_and_accept_the_files() -> None:
