@@ -34,7 +34,7 @@ from connectors.ax.catalog import (
     read_instances,
 )
 from connectors.ax.changes import which_have_rows
-from connectors.ax.coverage import choose_instance
+from connectors.ax.coverage import choose_instance, of_another_history, restored
 from connectors.ax.feed_state import Feed, TableFeed
 from connectors.ax.feed_writer import Stopping
 from connectors.ax.liveness import Liveness
@@ -90,6 +90,8 @@ class Capture:
         self._reading = {id(feed): BackOff(feed.table.full_name) for feed in feeds}
         self._busy: dict[asyncio.Task[None], TableFeed] = {}
         self._again = False
+        self._history_unknown = True
+        self._restored: set[int] = set()
         self.streaming = threading.Event()
 
     @property
@@ -134,6 +136,8 @@ class Capture:
                 await self._until_stopped(self._poll())
             except RetryableError as error:
                 self._polling.note(error)
+                # Who answers next may be another server, or the same one restored.
+                self._history_unknown = True
             else:
                 self._polling.reset()
         pause = 0.0 if self._again else self._settings.poll_interval_seconds
@@ -189,7 +193,10 @@ class Capture:
         idle = [feed for feed in self._feeds if id(feed) not in working and self._reading[id(feed)].due]
         if heartbeat or any(_has_work(feed, newest) for feed in idle):
             instances = await self._control.run(read_instances)
-            if newest is not None:
+            if self._history_unknown:
+                self._restored = await self._control.run(lambda c: of_another_history(c, self._feeds, instances))
+                self._history_unknown = False
+            if newest is not None and not self._restored:
                 await self._pass_quiet(idle, instances, newest)
             for feed in idle:
                 self._start_work(feed, instances, newest)
@@ -264,7 +271,10 @@ class Capture:
     ) -> Choice | None:
         """The instance to read; None when its history is gone and a new snapshot was asked for."""
         try:
-            return choose_instance(feed, instances, None if newest is None else newest.lsn)
+            choice = choose_instance(feed, instances, None if newest is None else newest.lsn)
+            if id(feed) in self._restored:
+                raise restored(feed, f"there is no commit at our position {feed.streaming_position.commit_lsn}")
+            return choice
         except FatalError as error:
             if error.code not in _HEALABLE or not takes_whole_table(feed):
                 raise
@@ -272,6 +282,7 @@ class Capture:
         feed.start = NewSnapshot()
         feed.known = feed.known_object = feed.rows_read = None
         feed.topic_was_empty = False
+        self._restored.discard(id(feed))
         return None
 
     async def _snapshot(self, feed: TableFeed, instance: CaptureInstance) -> None:

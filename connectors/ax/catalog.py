@@ -55,6 +55,8 @@ COMMIT_TIME_SQL = """
 SELECT TOP (1) tran_end_time FROM cdc.lsn_time_mapping WHERE start_lsn <= ? ORDER BY start_lsn DESC
 """
 
+LAST_COMMIT_SQL = "SELECT TOP (1) start_lsn FROM cdc.lsn_time_mapping WHERE start_lsn <= ? ORDER BY start_lsn DESC"
+
 _QUARTER = timedelta(minutes=15)
 
 
@@ -162,6 +164,12 @@ def commit_time(connection: SqlConnection, lsn: Lsn) -> datetime | None:
     """When the last captured transaction up to `lsn` committed, by the server's clock; None when none is known."""
     row = connection.row(COMMIT_TIME_SQL, lsn.value, action="reading a commit's time")
     return row["tran_end_time"] if row else None
+
+
+def last_commit_upto(connection: SqlConnection, lsn: Lsn) -> Lsn | None:
+    """The last captured commit up to `lsn`; None when cleanup has passed it."""
+    row = connection.row(LAST_COMMIT_SQL, lsn.value, action="looking for the commit of our position")
+    return Lsn(row["start_lsn"]) if row else None
 
 
 def server_clock(connection: SqlConnection) -> tuple[datetime, timedelta]:

@@ -1,4 +1,4 @@
-"""Checks that nothing behind a position is missing or made anew: pure, asked before and after every read.
+"""Checks that nothing behind a position is missing or made anew, asked before and after every read.
 
 Cleanup raises an instance's min LSN first and deletes afterwards, so a block that was read while the min LSN still
 covered the position is complete; an instance that was dropped and made again has another change table.
@@ -6,11 +6,12 @@ covered the position is complete; an instance that was dropped and made again ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from connectors.ax.catalog import CaptureInstance, Choice, choose, instances_of
+from connectors.ax.catalog import CaptureInstance, Choice, choose, instances_of, last_commit_upto
 from connectors.ax.changes import require_no_gap
 from connectors.ax.feed_state import TableFeed
+from connectors.ax.sql import SqlConnection
 from schemas.failures import FatalError
 from schemas.positions import Lsn, Position
 
@@ -47,6 +48,41 @@ def require_covered(feed: TableFeed, instances: Sequence[CaptureInstance], posit
     return current[0]
 
 
+def is_of_this_history(position: Position, last: Lsn | None, instances: Sequence[CaptureInstance]) -> bool:
+    """False when the commit of `position` is none of this database's: it was restored, and has overtaken us since.
+
+    `last` is the last captured commit up to the position: it is the position's own, since cleanup removes the oldest
+    first. But a position may also stand right before the start of an instance, where no commit need be.
+    """
+    if last is None or last == position.commit_lsn:
+        return True
+    return any(instance.min_lsn.previous() == position.commit_lsn for instance in instances)
+
+
+def of_another_history(
+    control: SqlConnection, feeds: Iterable[TableFeed], instances: Sequence[CaptureInstance]
+) -> set[int]:
+    """The ids (`id()`) of the feeds whose position is none of this database's. Asks once per feed."""
+    found = set()
+    for feed in feeds:
+        position = feed.position
+        if position is not None:
+            last = last_commit_upto(control, position.commit_lsn)
+            if not is_of_this_history(position, last, instances_of(feed.table, instances)):
+                found.add(id(feed))
+    return found
+
+
+def restored(feed: TableFeed, seen: str) -> FatalError:
+    """The failure that says that the database's history is not the one that we have read. `seen` shows it."""
+    return FatalError(
+        "cdc_restored",
+        f"reading {feed.table.full_name}: {seen}; the database was restored or failed over with loss. Positions do not "
+        f"order any more: re-create {feed.table.topic.name}, then `freshax capture snapshot {feed.table.name}` and "
+        "start the capture again",
+    )
+
+
 def _require_same_object(feed: TableFeed, candidates: Sequence[CaptureInstance]) -> None:
     if feed.known_object is None:
         return
@@ -72,10 +108,4 @@ def _require_not_restored(feed: TableFeed, instance: CaptureInstance, position: 
     """
     if newest >= position.commit_lsn or position.commit_lsn < instance.min_lsn:
         return
-    raise FatalError(
-        "cdc_restored",
-        f"reading {instance.name}: the newest captured commit {newest} lies before our position "
-        f"{position.commit_lsn}; the database was restored or failed over with loss. Positions do not order any more: "
-        f"re-create {feed.table.topic.name}, then `freshax capture snapshot {feed.table.name}` and start the capture "
-        "again",
-    )
+    raise restored(feed, f"the newest captured commit {newest} lies before our position {position.commit_lsn}")
