@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -17,9 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
-from schemas.failures import Failure
 from streams.flows import flow_files, load_flows
-from streams.runtime.settings import load_settings
+from streams.terminal import EXIT_FAILED, EXIT_USAGE, Output, OutputOption, fail, print_json, settings_or_exit
 from streams.transforms.declared_yaml import DeclarationError, read_yaml
 from streams.transforms.examples import Example, coverage_of, decided, differences, example_of, plain
 from streams.transforms.expressions.reference import expression_page
@@ -27,21 +25,10 @@ from streams.transforms.flow import Flow, Flows
 from streams.transforms.release import compile_flows
 from streams.transforms.run import Step, StepOutput
 
-_EXIT_FAILED = 1
-_EXIT_USAGE = 2
 _SHOWN_GAPS = 20
 # Examples of this release; an operator keeps those of his own flows beside them.
 _EXAMPLES = Path("tests/unit/transforms/golden")
 
-
-class Output(StrEnum):
-    """How a result is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="table for people, json for machines.")]
 app = typer.Typer(name="flows", help="Flows and mappings: check, draw, try, test.", no_args_is_help=True)
 
 
@@ -58,7 +45,7 @@ def check(output: OutputOption = Output.TABLE) -> None:
         for flow in _flows().values()
     ]
     if output is Output.JSON:
-        _json(rows)
+        print_json(rows)
         return
     table = Table(title="Flows", title_justify="left")
     for name in rows[0]:
@@ -77,7 +64,9 @@ def show(
     flows = _flows()
     chosen = list(flows.values()) if flow is None else [_named(flows, flow)]
     if output is Output.JSON:
-        _json([{"flow": f.name, "trigger": f.trigger, "steps": [_as_json(step) for step in f.steps]} for f in chosen])
+        print_json(
+            [{"flow": f.name, "trigger": f.trigger, "steps": [_as_json(step) for step in f.steps]} for f in chosen]
+        )
         return
     for one in chosen:
         tree = Tree(f"[bold]{one.name}[/bold]  {one.trigger}")
@@ -106,14 +95,14 @@ def run(
     try:
         shown, outcome = decided(chosen, example_of(chosen, given, base))
     except DeclarationError as reason:
-        _fail(_EXIT_USAGE, f"{record}: {reason.message}")
+        fail(EXIT_USAGE, f"{record}: {reason.message}")
     steps = [_step_as_json(step) for step in shown]
     if output is Output.JSON:
-        _json({"flow": chosen.name, "steps": steps, "outcome": outcome})
+        print_json({"flow": chosen.name, "steps": steps, "outcome": outcome})
     else:
         _print_run(chosen, steps, outcome)
     if outcome["decision"] == "refused":
-        raise typer.Exit(_EXIT_FAILED)
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command("test", epilog="Examples: freshax flows test; freshax flows test --examples my-examples --output json")
@@ -131,16 +120,16 @@ def run_examples(
             failed += bool(lines)
             rows.append({"flow": flow_name, "example": given.name.removesuffix(".in.json"), "differences": lines})
     if not rows:
-        _fail(_EXIT_USAGE, f"no <flow>/<name>.in.json below {examples}; name another folder with --examples")
+        fail(EXIT_USAGE, f"no <flow>/<name>.in.json below {examples}; name another folder with --examples")
     if output is Output.JSON:
-        _json({"examples": len(rows), "failed": failed, "results": rows})
+        print_json({"examples": len(rows), "failed": failed, "results": rows})
     else:
         for row in rows:
             for line in row["differences"]:
                 Console(soft_wrap=True).print(f"{row['flow']}/{row['example']}: {line}", style="red", markup=False)
         Console().print(f"{len(rows)} examples, {failed} differ")
     if failed:
-        raise typer.Exit(_EXIT_FAILED)
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command("coverage", epilog="Example: freshax flows coverage expenses-to-ax --master master.json")
@@ -158,13 +147,13 @@ def show_coverage(
     try:
         reports = [report for one in chosen for report in coverage_of(one, given)]
     except DeclarationError as reason:
-        _fail(_EXIT_USAGE, f"{master}: {reason.message}")
+        fail(EXIT_USAGE, f"{master}: {reason.message}")
     if output is Output.JSON:
-        _json(plain(reports))
+        print_json(plain(reports))
     else:
         _print_coverage(reports)
     if any(report["uncovered"] or report["refused_by_ax"] for report in reports):
-        raise typer.Exit(_EXIT_FAILED)
+        raise typer.Exit(EXIT_FAILED)
 
 
 def _print_coverage(reports: list[dict[str, Any]]) -> None:
@@ -213,24 +202,21 @@ def example(flow: Flow, given: Path) -> tuple[Flow, Example]:
 
 
 def _overridden(flow: Flow, overrides: dict[str, Any]) -> Flow:
-    files = flow_files(load_settings().flow.directory)
+    files = flow_files(settings_or_exit().flow.directory)
     return compile_flows(files, ("overrides of the example", json.dumps({flow.name: overrides})))[flow.name]
 
 
 def _flows() -> Flows:
-    try:
-        settings = load_settings().flow
-    except Failure as failure:
-        _fail(_EXIT_USAGE, failure.message)
+    settings = settings_or_exit().flow
     try:
         return load_flows(settings.directory, settings.overrides)
     except DeclarationError as reason:
-        _fail(_EXIT_FAILED, reason.message)
+        fail(EXIT_FAILED, reason.message)
 
 
 def _named(flows: Flows, name: str) -> Flow:
     if name not in flows:
-        _fail(_EXIT_USAGE, f"no flow is named {name}; there are {', '.join(sorted(flows))}")
+        fail(EXIT_USAGE, f"no flow is named {name}; there are {', '.join(sorted(flows))}")
     return flows[name]
 
 
@@ -240,7 +226,7 @@ def _flow_for(flows: Flows, name: str | None, record: dict[str, Any]) -> Flow:
     fitting = [flow for flow in flows.values() if flow.source.id_field in record and _required(flow) <= record.keys()]
     if len(fitting) != 1:
         names = ", ".join(flow.name for flow in fitting or flows.values())
-        _fail(_EXIT_USAGE, f"it is not clear which flow the record is for; add --flow, one of {names}")
+        fail(EXIT_USAGE, f"it is not clear which flow the record is for; add --flow, one of {names}")
     return fitting[0]
 
 
@@ -250,7 +236,7 @@ def _required(flow: Flow) -> set[str]:
 
 def _folders(examples: Path) -> list[Path]:
     if not examples.is_dir():
-        _fail(_EXIT_USAGE, f"{examples} is no folder; name one with --examples")
+        fail(EXIT_USAGE, f"{examples} is no folder; name one with --examples")
     return [path for path in examples.iterdir() if path.is_dir()]
 
 
@@ -260,9 +246,9 @@ def _read(path: Path) -> dict[str, Any]:
         text = path.read_text("utf-8")
         return read_yaml(path.name, text)
     except (OSError, UnicodeDecodeError) as reason:
-        _fail(_EXIT_USAGE, f"reading {path}: {reason}")
+        fail(EXIT_USAGE, f"reading {path}: {reason}")
     except DeclarationError as reason:
-        _fail(_EXIT_USAGE, reason.message)
+        fail(EXIT_USAGE, reason.message)
 
 
 def _grow(tree: Tree, step: Step) -> None:
@@ -307,12 +293,3 @@ def _print_run(flow: Flow, steps: list[dict[str, Any]], outcome: dict[str, Any])
 
 def _indented(value: Any) -> str:
     return "\n".join("    " + line for line in json.dumps(value, indent=2, ensure_ascii=False).splitlines())
-
-
-def _json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def _fail(code: int, message: str) -> NoReturn:
-    Console(stderr=True, soft_wrap=True).print(f"freshax: {message}", style="red", markup=False)
-    raise typer.Exit(code)

@@ -68,7 +68,7 @@ def fail(code: int, message: str) -> NoReturn:
 def print_rows(output: Output, title: str, rows: list[dict[str, str]]) -> None:
     """Print rows that have the same keys, as a table or as JSON."""
     if output is Output.JSON:
-        sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+        print_json(rows)
         return
     table = Table(title=title, title_justify="left")
     for name in rows[0] if rows else ():
@@ -76,3 +76,8 @@ def print_rows(output: Output, title: str, rows: list[dict[str, str]]) -> None:
     for row in rows:
         table.add_row(*row.values())
     Console().print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
