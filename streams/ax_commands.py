@@ -5,10 +5,8 @@ Neither changes anything, there or in Kafka.
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from streams.capture_commands import app as capture_app
-from streams.terminal import EXIT_FAILED, Output, OutputOption, fail, guarded, settings_or_exit
+from streams.terminal import EXIT_FAILED, Output, OutputOption, fail, guarded, print_json, settings_or_exit
 
 doctor_app = typer.Typer(name="doctor", help="Look for what is wrong, and say what helps.", no_args_is_help=True)
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "not checked": "dim"}
@@ -52,7 +50,7 @@ def plan(
     if facts is not None and isinstance(facts.session, Failure):
         _note(f"could not look ({facts.session}); this is the plan for a database where nothing is prepared")
     if output is Output.JSON:
-        _print_json([step.as_json() for step in steps])
+        print_json([step.as_json() for step in steps])
     elif steps:
         sys.stdout.write(script(steps, wanted))
     else:
@@ -68,10 +66,6 @@ def plan(
         _note("done, as the reader's own login sees it")
         for step in left:
             _note(f"recommended still: {step.title}")
-
-
-def _print_json(rows: Sequence[Mapping[str, Any]]) -> None:
-    sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
 
 
 def _note(text: str) -> None:
@@ -98,7 +92,7 @@ def doctor_ax(
     tables = guarded(lambda: dba_look.chosen_tables(settings, table or ()))
     found = findings(guarded(lambda: dba_look.look(settings, tables)), settings.ax_sql, settings.capture)
     if output is Output.JSON:
-        _print_json([finding.as_row() for finding in found])
+        print_json([finding.as_row() for finding in found])
     else:
         _print_findings([finding.as_row() for finding in found])
     if failed(found):
