@@ -213,7 +213,10 @@ class Capture:
         asked = [
             (feed, feed.known)
             for feed in idle
-            if feed.known is not None and by_name.get(feed.known.name) == feed.known and _waits(feed, newest.lsn)
+            if feed.position is not None
+            and feed.known is not None
+            and by_name.get(feed.known.name) == feed.known
+            and _waits(feed, newest.lsn)
         ]
         if len(asked) < _MANY:
             return

@@ -16,7 +16,7 @@ from connectors.ax.pages import KeyRange
 from connectors.ax.resume import each_record, read_checkpoints
 from connectors.ax.source_tables import SourceTable, source_tables
 from schemas import topics
-from schemas.failures import FatalError
+from schemas.failures import FatalError, PoisonError
 from schemas.records import CapturePosition, CaptureSignal, Phase, SignalAction
 from streams.runtime.codec import AvroCodec, registry_client
 from streams.runtime.producer import OutRecord, Producer
@@ -109,7 +109,11 @@ class Requests:
         offsets: dict[str, int] = {}
 
         def note(message: Message) -> None:
-            found = self._codec.decode(topic, message.value())
+            try:
+                found = self._codec.decode(topic, message.value())
+            except PoisonError:
+                # Somebody else's mistake: the capture passes it, too.
+                return
             offsets[str(found["signal_id"])] = message.offset() or 0
 
         each_record(self._settings.kafka, topic, note)

@@ -85,9 +85,11 @@ def crash_until_done(bench, ended, crash_at: int, how: str) -> int:
         poll_until(lambda running=running: running.failure is not None or ended(), 20, "it dies or is done")
         died = running.end()
         assert died is None or isinstance(died, Crash), died
-        if died is None or ended():
+        if died is None:
             return crashes
         crashes += 1
+        if ended():
+            return crashes
         assert time.monotonic() < deadline, f"no end after {crashes} crashes: {bench.ops(bench.customers)}"
 
 

@@ -186,7 +186,7 @@ def test_a_gap_and_a_restored_database_are_found_before_the_capture_stumbles_ove
     )
     gap = doctor.look(stored=ahead)["C position"]
     assert gap.state is State.FAIL
-    assert f"--snapshot {bench.customers.name}" in gap.remedy
+    assert f"freshax capture snapshot {bench.customers.name}" in gap.remedy
     bench.capture(snapshot=True).wait_streaming().stop()
     ahead = read_stored(bench.kafka, bench.codec)
     with psycopg.connect(bench.server.server.dsn) as connection:
