@@ -204,7 +204,7 @@ def test_a_stopped_agent_is_told_apart_where_its_state_is_visible(bench, capsys)
 @pytest.mark.parametrize("number", [1205, 40501])
 def test_a_transient_error_is_retried_and_nothing_is_lost(bench, number):
     bench.capture().wait_streaming()
-    bench.server.server.faults.raise_error(number, count=1, matching=f"{bench.customers.name}_CT", login=READER)
+    bench.server.server.faults.raise_error(number, count=1, matching=f"{bench.customers.name}_CT] c", login=READER)
     with_rows(bench, 1, 2)
     bench.wait_ops(bench.customers, [("c", 1), ("c", 2)])
     assert bench.server.server.faults.active() == []
@@ -213,7 +213,7 @@ def test_a_transient_error_is_retried_and_nothing_is_lost(bench, number):
 def test_a_query_that_takes_too_long_is_repeated(bench):
     sql = bench.sql.model_copy(update={"query_timeout_seconds": 1})
     bench.capture(sql=sql).wait_streaming()
-    bench.server.server.faults.delay(2, count=1, matching=f"{bench.customers.name}_CT", login=READER)
+    bench.server.server.faults.delay(2, count=1, matching=f"{bench.customers.name}_CT] c", login=READER)
     with_rows(bench, 1)
     bench.wait_ops(bench.customers, [("c", 1)])
 
@@ -222,7 +222,7 @@ def test_a_connection_that_dies_inside_a_result_is_replaced(bench, monkeypatch):
     monkeypatch.setattr(streaming, "BLOCK_ROWS", 5)
     bench.capture().wait_streaming()
     bench.server.server.faults.kill_connection(
-        count=1, after_rows=12, matching=f"{bench.customers.name}_CT", login=READER
+        count=1, after_rows=12, matching=f"{bench.customers.name}_CT] c", login=READER
     )
     bench.plain('INSERT INTO {C} ("RECID") SELECT * FROM generate_series(1, 40)')
     bench.scan()
@@ -240,7 +240,7 @@ def test_a_snapshot_survives_a_lost_connection(bench):
 @pytest.mark.parametrize("driver", ["freetds"], indirect=True)
 def test_an_unknown_error_number_stops(bench):
     bench.capture().wait_streaming()
-    bench.server.server.faults.raise_error(50123, count=1, matching=f"{bench.customers.name}_CT", login=READER)
+    bench.server.server.faults.raise_error(50123, count=1, matching=f"{bench.customers.name}_CT] c", login=READER)
     with_rows(bench, 1)
     assert bench.running[-1].wait_failure(FatalError).code == "sql_unknown_error"
     assert bench.ops(bench.customers) == []
