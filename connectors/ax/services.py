@@ -65,7 +65,7 @@ async def run_capture(settings: Settings) -> None:
 
 
 class CaptureService:
-    """The two threads, which work while the lease is held. The projector needs of the capture but its topics."""
+    """The two threads, which work while the lease is held. Of the capture the projector needs only its topics."""
 
     def __init__(
         self,

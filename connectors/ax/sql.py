@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -322,8 +322,3 @@ def _driver_configuration(settings: AxSqlSettings) -> Iterator[None]:
                 del os.environ["FREETDSCONF"]
             else:
                 os.environ["FREETDSCONF"] = before
-
-
-def column_list(columns: Sequence[str], prefix: str = "") -> str:
-    """`columns` quoted and comma separated, each behind `prefix` (a table alias with its dot)."""
-    return ", ".join(prefix + quoted(column) for column in columns)
